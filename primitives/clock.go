@@ -17,6 +17,10 @@ type Clock interface {
 	// WithDeadline is context.WithDeadline on this clock: the context ends
 	// with context.DeadlineExceeded when Now reaches deadline.
 	WithDeadline(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc)
+	// AfterFunc calls f once, d from now, on a goroutine of the clock. A
+	// simulated world calls it serialised with its other events. The function
+	// it returns prevents the call where it has not begun.
+	AfterFunc(d time.Duration, f func()) (stop func())
 }
 
 // WithTimeout is Clock.WithDeadline, d from now.
@@ -48,4 +52,10 @@ func (SystemClock) Sleep(ctx context.Context, d time.Duration) error {
 // WithDeadline is context.WithDeadline.
 func (SystemClock) WithDeadline(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline)
+}
+
+// AfterFunc is time.AfterFunc.
+func (SystemClock) AfterFunc(d time.Duration, f func()) (stop func()) {
+	timer := time.AfterFunc(d, f)
+	return func() { timer.Stop() }
 }
