@@ -1,8 +1,17 @@
 // Package shutdown takes this host down: it announces, asks logind (else the
 // system's tools), and tells whether the request was accepted.
+//
+// It asks whatever is the init of the machine on which it runs; inside a
+// container without one the system's tools fail, and so does Do.
 package shutdown
 
-import "time"
+import (
+	"context"
+	"os"
+	"time"
+
+	"ctys/primitives"
+)
 
 // Method is what shall happen to the host.
 type Method string
@@ -23,8 +32,153 @@ type Request struct {
 
 // Accepted tells that the system took the request.
 type Accepted struct {
-	Via     string // "logind", "systemctl", "shutdown"
+	Via     string // "logind", "systemctl", "shutdown", or the name of another tool that was asked
 	Prepare bool   // logind's PrepareForShutdown was seen
 	BootID  string // kernel's boot_id, the witness that a later boot is another one
 	At      time.Time
+}
+
+// Identity tells one machine, and one boot of it, from another.
+type Identity struct {
+	Hostname  string
+	MachineID string // machine-id(5); empty where the system has none
+	BootID    string // see Client.BootID
+}
+
+// Options says how a Client reaches the system. The zero value reaches the real
+// one and can change nothing in it.
+type Options struct {
+	Clock primitives.Clock // nil is the system's
+
+	// Armed must be true for Do to act. It is the safety catch: what was not
+	// made to take this machine down, such as a test, cannot.
+	Armed bool
+
+	// BusAddress is a D-Bus address; empty is the system bus.
+	BusAddress string
+
+	// Run runs one program of the system, with a standard input, and gives what
+	// it printed on standard output and standard error and its exit status. An
+	// error means that it did not run. nil is os/exec.
+	Run func(ctx context.Context, argv []string, stdin string) (output string, exit int, err error)
+
+	// Warn is told what Announce could not reach while the rest worked; nil
+	// drops it.
+	Warn func(message string)
+}
+
+// answerWait bounds the whole of a Supported or Do, for callers without a
+// deadline. It leaves room for a login manager that has to be started first and
+// for D-Bus's own 25 seconds.
+const answerWait = 40 * time.Second
+
+// Client takes down the machine on which it runs. It may be used by many
+// goroutines at once.
+type Client struct {
+	Options
+
+	// What the tests of this package put in the system's place.
+	euid    int
+	account func() string
+	systemd func() bool                  // whether systemd is the init
+	find    func(program string) string  // its path, empty where it is missing
+	logs    []string                     // sockets of the system log, best first
+	read    func(string) ([]byte, error) // a file of the system
+}
+
+// New makes a Client.
+func New(options Options) *Client {
+	if options.Clock == nil {
+		options.Clock = primitives.SystemClock{}
+	}
+	if options.Run == nil {
+		options.Run = runProgram
+	}
+	if options.Warn == nil {
+		options.Warn = func(string) {}
+	}
+	return &Client{
+		Options: options,
+		euid:    os.Geteuid(),
+		account: accountName,
+		systemd: systemdIsInit,
+		find:    findProgram,
+		logs:    []string{"/dev/log", "/run/systemd/journal/dev-log"},
+		read:    os.ReadFile,
+	}
+}
+
+// Supported tells whether Do would be able to: nil, or an error of kind
+// Unsupported (the system has no such method), Denied (with what grants it),
+// Busy (somebody holds a block inhibitor against it now; the message names who)
+// or Invalid. It changes nothing.
+func (c *Client) Supported(ctx context.Context, request Request) error {
+	const op = "shutdown.supported"
+	request, err := plain(op, request)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := primitives.WithTimeout(ctx, c.Clock, answerWait)
+	defer cancel()
+	if request.Method != RunLevel {
+		manager, err := c.openLogind(ctx, op)
+		if err != nil {
+			return err
+		}
+		if manager != nil {
+			defer manager.close()
+			return manager.permits(ctx, op, request.Method)
+		}
+	}
+	return c.toolPermits(op, request)
+}
+
+// Do asks the system to take this machine down and gives back that it accepted;
+// the machine may be gone a moment later. Where there is logind it is asked on
+// D-Bus, without ever prompting anybody, and its PrepareForShutdown signal is
+// waited for up to five seconds; else the system's tools are run. Run levels 1
+// to 5 are always changed by a tool, since logind has none.
+//
+// Nothing is asked twice: an error of kind Timeout, Canceled or Unreachable
+// whose message says "asked" leaves open whether it was accepted.
+//
+// Errors: Denied where the Client is not armed or the account may not (with
+// what grants it), Busy where somebody holds a block inhibitor or another
+// shutdown runs, Unsupported, Invalid; Internal for a tool that failed.
+func (c *Client) Do(ctx context.Context, request Request) (Accepted, error) {
+	const op = "shutdown.do"
+	request, err := plain(op, request)
+	if err != nil {
+		return Accepted{}, err
+	}
+	if !c.Armed {
+		return Accepted{}, primitives.Errorf(primitives.Denied, op, "",
+			"%s refused: this client was not armed to take its machine down", request.describe())
+	}
+	boot, err := c.BootID(ctx)
+	if err != nil {
+		boot = "" // no witness; not a reason to leave the machine on
+	}
+	ctx, cancel := primitives.WithTimeout(ctx, c.Clock, answerWait)
+	defer cancel()
+	accepted, err := c.ask(ctx, op, request)
+	accepted.BootID, accepted.At = boot, c.Clock.Now()
+	if err != nil {
+		return Accepted{}, err
+	}
+	return accepted, nil
+}
+
+func (c *Client) ask(ctx context.Context, op string, request Request) (Accepted, error) {
+	if request.Method != RunLevel {
+		manager, err := c.openLogind(ctx, op)
+		if err != nil {
+			return Accepted{}, err
+		}
+		if manager != nil {
+			defer manager.close()
+			return manager.ask(ctx, op, request.Method)
+		}
+	}
+	return c.askTool(ctx, op, request)
 }

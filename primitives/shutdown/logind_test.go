@@ -1,0 +1,250 @@
+package shutdown
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"ctys/primitives"
+)
+
+// quick is the system's clock on which the wait for a signal is short.
+type quick struct{ primitives.SystemClock }
+
+func (quick) WithDeadline(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	wait := time.Until(deadline)
+	if wait <= prepareWait {
+		wait /= 50
+	}
+	return context.WithTimeout(ctx, wait)
+}
+
+func noTools(t *testing.T) func(context.Context, []string, string) (string, int, error) {
+	return func(_ context.Context, argv []string, _ string) (string, int, error) {
+		t.Errorf("ran %q", argv)
+		return "", 0, nil
+	}
+}
+
+func armed(t *testing.T, address string) *Client {
+	return New(Options{Armed: true, BusAddress: address, Run: noTools(t)})
+}
+
+func TestLogindTakesTheRequest(t *testing.T) {
+	address := privateBus(t)
+	fake := &fakeLogind{can: "yes", prepare: true}
+	startLogind(t, address, fake, true)
+	for request, verb := range map[Request]string{
+		{Method: PowerOff}:           "PowerOffWithFlags",
+		{Method: Reboot}:             "RebootWithFlags",
+		{Method: Halt}:               "HaltWithFlags",
+		{Method: RunLevel, Level: 0}: "PowerOffWithFlags",
+		{Method: RunLevel, Level: 6}: "RebootWithFlags",
+	} {
+		fake.asked = nil
+		client := armed(t, address)
+		if err := client.Supported(context.Background(), request); err != nil {
+			t.Errorf("%v: Supported: %v", request, err)
+		}
+		if fake.calls() != "" {
+			t.Fatalf("Supported asked for %s", fake.calls())
+		}
+		got, err := client.Do(context.Background(), request)
+		if err != nil || got.Via != "logind" || !got.Prepare || got.At.IsZero() || got.BootID == "" {
+			t.Errorf("%v: %+v, %v", request, got, err)
+		}
+		if fake.calls() != verb || fake.flags != rootChecksInhibitors {
+			t.Errorf("%v: logind was asked for %s with flags %d", request, fake.calls(), fake.flags)
+		}
+	}
+}
+
+func TestOldLogindIsAskedWithoutInteraction(t *testing.T) {
+	address := privateBus(t)
+	fake := &fakeLogind{can: "yes", prepare: true}
+	startLogind(t, address, fake, false)
+	got, err := armed(t, address).Do(context.Background(), Request{Method: PowerOff})
+	if err != nil || !got.Prepare || fake.calls() != "PowerOff" {
+		t.Errorf("%+v, %v, asked %s", got, err, fake.calls())
+	}
+}
+
+func TestAcceptedWithoutPrepare(t *testing.T) {
+	address := privateBus(t)
+	fake := &fakeLogind{can: "yes"}
+	startLogind(t, address, fake, true)
+	client := New(Options{Armed: true, BusAddress: address, Clock: quick{}})
+	got, err := client.Do(context.Background(), Request{Method: Halt})
+	if err != nil || got.Prepare || got.Via != "logind" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestUnarmedClientReachesNothing(t *testing.T) {
+	address := privateBus(t)
+	fake := &fakeLogind{can: "yes"}
+	startLogind(t, address, fake, true)
+	client := New(Options{BusAddress: address, Run: noTools(t)})
+	for _, request := range []Request{{Method: PowerOff}, {Method: Reboot}, {Method: Halt}, {Method: RunLevel, Level: 1}} {
+		if _, err := client.Do(context.Background(), request); primitives.KindOf(err) != primitives.Denied {
+			t.Errorf("%v: %v", request, err)
+		}
+	}
+	if fake.calls() != "" {
+		t.Errorf("logind was asked for %s", fake.calls())
+	}
+}
+
+// What bars a shutdown is found by Supported and by Do, and nothing is asked.
+func TestBarred(t *testing.T) {
+	cases := []struct {
+		name string
+		fake *fakeLogind
+		kind primitives.Kind
+		says []string
+	}{
+		{"challenge", &fakeLogind{can: "challenge"}, primitives.Denied, []string{"challenge", "polkit.addRule", "org.freedesktop.login1.power-off", `"wol1"`}},
+		{"no", &fakeLogind{can: "no"}, primitives.Denied, []string{"/etc/polkit-1/rules.d/"}},
+		{"na", &fakeLogind{can: "na"}, primitives.Unsupported, []string{"na"}},
+		{"block", &fakeLogind{can: "yes", inhibitors: []inhibitor{
+			{What: "sleep", Who: "sleeper", Mode: "block"},
+			{What: "shutdown", Who: "waiter", Mode: "delay"},
+			{What: "idle:shutdown", Who: "backup", Why: "tape runs", Mode: "block", UID: 34, PID: 77},
+		}}, primitives.Busy, []string{"backup (pid 77, uid 34): tape runs"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			address := privateBus(t)
+			startLogind(t, address, c.fake, true)
+			client := armed(t, address)
+			client.account = func() string { return "wol1" }
+			supported := client.Supported(context.Background(), Request{Method: PowerOff})
+			_, done := client.Do(context.Background(), Request{Method: PowerOff})
+			for _, err := range []error{supported, done} {
+				if err == nil || primitives.KindOf(err) != c.kind {
+					t.Fatalf("got %v", err)
+				}
+				for _, words := range c.says {
+					if !strings.Contains(err.Error(), words) {
+						t.Errorf("%q does not say %q", err, words)
+					}
+				}
+				if strings.Contains(err.Error(), "sleeper") || strings.Contains(err.Error(), "waiter") {
+					t.Errorf("%q names a lock that bars nothing", err)
+				}
+			}
+			if c.fake.calls() != "" {
+				t.Errorf("logind was asked for %s", c.fake.calls())
+			}
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	cases := map[string]primitives.Kind{
+		"org.freedesktop.login1.OperationInProgress":                  primitives.Busy,
+		"org.freedesktop.DBus.Error.AccessDenied":                     primitives.Denied,
+		"org.freedesktop.DBus.Error.InteractiveAuthorizationRequired": primitives.Denied,
+		"org.freedesktop.login1.SleepVerbNotSupported":                primitives.Unsupported,
+		"org.freedesktop.DBus.Error.Failed":                           primitives.Internal,
+	}
+	for name, kind := range cases {
+		t.Run(name, func(t *testing.T) {
+			address := privateBus(t)
+			fake := &fakeLogind{can: "yes", refusal: refuse(name)}
+			startLogind(t, address, fake, true)
+			_, err := armed(t, address).Do(context.Background(), Request{Method: Reboot})
+			if primitives.KindOf(err) != kind || fake.calls() != "RebootWithFlags" {
+				t.Errorf("got %v after %s", err, fake.calls())
+			}
+		})
+	}
+}
+
+// The login manager is gone after it was asked: nothing is asked again by
+// another way.
+func TestLostAnswer(t *testing.T) {
+	for _, prepare := range []bool{true, false} {
+		address := privateBus(t)
+		fake := &fakeLogind{can: "yes", vanish: true, prepare: prepare}
+		startLogind(t, address, fake, true)
+		client := armed(t, address)
+		client.Clock = quick{}
+		got, err := client.Do(context.Background(), Request{Method: PowerOff})
+		if prepare && (err != nil || !got.Prepare) {
+			t.Errorf("seen going down: %+v, %v", got, err)
+		}
+		if !prepare && primitives.KindOf(err) != primitives.Unreachable {
+			t.Errorf("not seen going down: %+v, %v", got, err)
+		}
+		if fake.calls() != "PowerOffWithFlags" {
+			t.Errorf("asked for %s", fake.calls())
+		}
+	}
+}
+
+func TestNoLogind(t *testing.T) {
+	addresses := map[string]string{
+		"no bus":         "unix:path=" + filepath.Join(t.TempDir(), "none"),
+		"not on the bus": privateBus(t),
+	}
+	for name, address := range addresses {
+		t.Run(name, func(t *testing.T) {
+			client, ran := toolClient(true, 0, "systemctl")
+			client.BusAddress = address
+			got, err := client.Do(context.Background(), Request{Method: PowerOff})
+			if err != nil || got.Via != "systemctl" || len(*ran) != 1 {
+				t.Errorf("%+v, %v, ran %q", got, err, *ran)
+			}
+		})
+	}
+}
+
+func TestBusThatMayNotBeReached(t *testing.T) {
+	client := armed(t, "nonsense:")
+	if _, err := client.Do(context.Background(), Request{Method: PowerOff}); err == nil {
+		t.Error("a bus address that means nothing was taken for a system without logind")
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	client = armed(t, privateBus(t))
+	if _, err := client.Do(ctx, Request{Method: PowerOff}); primitives.KindOf(err) != primitives.Canceled {
+		t.Errorf("after the context's end: %v", err)
+	}
+}
+
+func TestInvalid(t *testing.T) {
+	for _, request := range []Request{{}, {Method: "sleep"}, {Method: RunLevel, Level: 7}, {Method: RunLevel, Level: -1}} {
+		client := armed(t, "")
+		if err := client.Supported(context.Background(), request); primitives.KindOf(err) != primitives.Invalid {
+			t.Errorf("Supported %v: %v", request, err)
+		}
+		if _, err := client.Do(context.Background(), request); primitives.KindOf(err) != primitives.Invalid {
+			t.Errorf("Do %v: %v", request, err)
+		}
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	client := New(Options{})
+	files := map[string]string{"/proc/sys/kernel/random/boot_id": "b-1\n", "/var/lib/dbus/machine-id": "m-1\n", "/etc/machine-id": "\n"}
+	client.read = func(path string) ([]byte, error) {
+		text, ok := files[path]
+		if !ok {
+			return nil, os.ErrNotExist
+		}
+		return []byte(text), nil
+	}
+	host, _ := os.Hostname()
+	got, err := client.Identity(context.Background())
+	if want := (Identity{Hostname: host, MachineID: "m-1", BootID: "b-1"}); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	delete(files, "/proc/sys/kernel/random/boot_id")
+	if _, err := client.Identity(context.Background()); primitives.KindOf(err) != primitives.Unsupported {
+		t.Errorf("without boot_id: %v", err)
+	}
+}
