@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"syscall"
 
 	"github.com/mdlayher/packet"
@@ -30,7 +31,7 @@ func (linux) sendFrame(ctx context.Context, name string, destination primitives.
 	if err != nil {
 		return err
 	}
-	conn, err := packet.Listen(device, packet.Raw, etherType, nil)
+	conn, err := packet.Listen(&net.Interface{Index: device.Index, Name: name}, packet.Raw, etherType, nil)
 	if err != nil {
 		return rawError(name, err)
 	}
@@ -66,14 +67,13 @@ func rawError(device string, err error) error {
 // the kernel refuses it, the socket is bound to an address of the interface
 // instead: the kernel sends a broadcast out where its source address belongs.
 func (l linux) listenOn(ctx context.Context, name, network string) (net.PacketConn, error) {
-	device, err := openDevice(name)
-	if err != nil {
+	if _, err := openDevice(name); err != nil {
 		return nil, err
 	}
 	config := net.ListenConfig{Control: func(_, _ string, conn syscall.RawConn) error { return l.bindToDevice(conn, name) }}
 	conn, err := config.ListenPacket(ctx, network, ":0")
 	if errors.Is(err, os.ErrPermission) {
-		return listenOnAddress(ctx, device, network)
+		return listenOnAddress(ctx, name, network)
 	}
 	if err != nil {
 		return nil, primitives.Wrap(opSend, name, "opening a UDP socket on this interface", err)
@@ -81,7 +81,7 @@ func (l linux) listenOn(ctx context.Context, name, network string) (net.PacketCo
 	return conn, nil
 }
 
-func listenOnAddress(ctx context.Context, device *net.Interface, network string) (net.PacketConn, error) {
+func listenOnAddress(ctx context.Context, device, network string) (net.PacketConn, error) {
 	source, err := deviceAddress(device, network == "udp6")
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func listenOnAddress(ctx context.Context, device *net.Interface, network string)
 	var config net.ListenConfig
 	conn, err := config.ListenPacket(ctx, network, netip.AddrPortFrom(source, 0).String())
 	if err != nil {
-		return nil, primitives.Wrap(opSend, device.Name, "opening a UDP socket on "+source.String(), err)
+		return nil, primitives.Wrap(opSend, device, "opening a UDP socket on "+source.String(), err)
 	}
 	return conn, nil
 }
@@ -104,10 +104,14 @@ func bindToDevice(conn syscall.RawConn, device string) error {
 
 // deviceAddress gives an address of the interface in the family that is asked
 // for, a link-local one with its zone.
-func deviceAddress(device *net.Interface, ipv6 bool) (netip.Addr, error) {
+func deviceAddress(name string, ipv6 bool) (netip.Addr, error) {
+	device, err := net.InterfaceByName(name)
+	if err != nil {
+		return netip.Addr{}, primitives.Wrap(opSend, name, "reading this interface", err)
+	}
 	addresses, err := device.Addrs()
 	if err != nil {
-		return netip.Addr{}, primitives.Wrap(opSend, device.Name, "reading the addresses of this interface", err)
+		return netip.Addr{}, primitives.Wrap(opSend, name, "reading the addresses of this interface", err)
 	}
 	for _, address := range addresses {
 		prefix, err := netip.ParsePrefix(address.String())
@@ -115,7 +119,7 @@ func deviceAddress(device *net.Interface, ipv6 bool) (netip.Addr, error) {
 			continue
 		}
 		if prefix.Addr().IsLinkLocalUnicast() && ipv6 {
-			return prefix.Addr().WithZone(device.Name), nil
+			return prefix.Addr().WithZone(strconv.Itoa(device.Index)), nil
 		}
 		return prefix.Addr(), nil
 	}
@@ -123,6 +127,6 @@ func deviceAddress(device *net.Interface, ipv6 bool) (netip.Addr, error) {
 	if ipv6 {
 		family = "IPv6"
 	}
-	return netip.Addr{}, primitives.Errorf(primitives.Denied, opSend, device.Name,
+	return netip.Addr{}, primitives.Errorf(primitives.Denied, opSend, name,
 		"this kernel lets only root bind to an interface, and this one has no %s address to bind to instead: become root, or give the interface an address", family)
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -27,7 +28,11 @@ func (c *Client) sendUDP(ctx context.Context, request Request, payload []byte) (
 			return Sent{}, primitives.Wrap(opSend, request.Address, "", err)
 		}
 	}
-	if _, err := conn.WriteTo(payload, net.UDPAddrFromAddrPort(target)); err != nil {
+	to, err := request.socketAddress(target)
+	if err != nil {
+		return Sent{}, err
+	}
+	if _, err := conn.WriteTo(payload, to); err != nil {
 		return Sent{}, request.sendError(target.Addr(), err)
 	}
 	return Sent{Way: "udp", Interface: request.Interface, Destination: target.String(), Bytes: len(payload)}, nil
@@ -50,6 +55,21 @@ func (c *Client) openUDP(ctx context.Context, request Request, target netip.Addr
 		return nil, primitives.Wrap(opSend, request.Address, "opening a UDP socket", err)
 	}
 	return conn, nil
+}
+
+// socketAddress gives a zone by its number: the net package remembers for a
+// minute which interface a name meant, which is wrong for one made anew.
+func (r Request) socketAddress(target netip.AddrPort) (*net.UDPAddr, error) {
+	to := net.UDPAddrFromAddrPort(target)
+	if to.Zone == "" {
+		return to, nil
+	}
+	device, err := net.InterfaceByName(to.Zone)
+	if err != nil {
+		return nil, r.invalid("there is no interface %q on this host", to.Zone)
+	}
+	to.Zone = strconv.Itoa(device.Index)
+	return to, nil
 }
 
 // resolve finds where the request goes.

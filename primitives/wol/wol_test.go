@@ -62,6 +62,7 @@ func TestRequestsThatContradictThemselves(t *testing.T) {
 		"brackets":              {MAC: someMAC, Address: "[::1]"},
 		"subnet":                {MAC: someMAC, Address: "127.0.0.0/8"},
 		"blank in the address":  {MAC: someMAC, Address: "local host"},
+		"zone of no device":     {MAC: someMAC, Address: "fe80::1%no-such-if"},
 		"no IPv6":               {MAC: someMAC, Address: "fe80:::1"},
 		"unknown interface":     {MAC: someMAC, Interface: "no-such-if"},
 		"UDP, no such device":   {MAC: someMAC, Address: "127.0.0.1", Interface: "no-such-if"},
