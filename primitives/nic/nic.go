@@ -8,6 +8,18 @@ import (
 	"ctys/primitives"
 )
 
+// The kinds of interface that ctys tells apart; any other is the kernel's own
+// word (ip-link(8), "type").
+const (
+	KindPhysical = "physical" // it has a device: a network card, also a virtual machine's
+	KindLoopback = "loopback"
+	KindBridge   = "bridge"
+	KindBond     = "bond"
+	KindTeam     = "team"
+	KindVLAN     = "vlan"
+	KindVirtual  = "virtual" // neither a device nor a kind: Xen's vif and netloop
+)
+
 // Interface is one network interface as the kernel shows it.
 type Interface struct {
 	Name         string

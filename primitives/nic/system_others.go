@@ -1,0 +1,15 @@
+//go:build !linux
+
+package nic
+
+import (
+	"context"
+	"runtime"
+
+	"ctys/primitives"
+)
+
+func readSystem(context.Context) (snapshot, error) {
+	return snapshot{}, primitives.Errorf(primitives.Unsupported, "nic.read", "",
+		"interfaces and their Wake-on modes are read on Linux only, not on %s", runtime.GOOS)
+}

@@ -1,0 +1,128 @@
+package nic
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/mdlayher/ethtool"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// wakeReply lays out the kernel's answer to WOL_GET, with attributes that ctys
+// does not read among them.
+func wakeReply(t testing.TB, mask, value uint32) []byte {
+	t.Helper()
+	encoder := netlink.NewAttributeEncoder()
+	encoder.Nested(unix.ETHTOOL_A_WOL_HEADER, func(header *netlink.AttributeEncoder) error {
+		header.Uint32(unix.ETHTOOL_A_HEADER_DEV_INDEX, 2)
+		header.String(unix.ETHTOOL_A_HEADER_DEV_NAME, "eth0")
+		return nil
+	})
+	encoder.Nested(unix.ETHTOOL_A_WOL_MODES, func(bits *netlink.AttributeEncoder) error {
+		bits.Uint32(unix.ETHTOOL_A_BITSET_SIZE, 8)
+		bits.Uint32(unix.ETHTOOL_A_BITSET_VALUE, value)
+		bits.Uint32(unix.ETHTOOL_A_BITSET_MASK, mask)
+		return nil
+	})
+	encoder.Bytes(unix.ETHTOOL_A_WOL_SOPASS, make([]byte, 6))
+	data, err := encoder.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func TestWakeModes(t *testing.T) {
+	all := uint32(ethtool.PHY | ethtool.Unicast | ethtool.Multicast | ethtool.Broadcast | ethtool.ARP |
+		ethtool.Magic | ethtool.MagicSecure | ethtool.Filter)
+	pumbg := uint32(ethtool.PHY | ethtool.Unicast | ethtool.Multicast | ethtool.Broadcast | ethtool.Magic)
+	for _, test := range []struct {
+		mask, value uint32
+		want        Wake
+	}{
+		{pumbg, uint32(ethtool.Magic), Wake{Supported: "pumbg", Set: "g"}},
+		{pumbg, 0, Wake{Supported: "pumbg", Set: "d"}},
+		{all, all, Wake{Supported: "pumbagsf", Set: "pumbagsf"}},
+		{uint32(ethtool.Magic | ethtool.MagicSecure), uint32(ethtool.MagicSecure), Wake{Supported: "gs", Set: "s"}},
+		{1 << 20, 1 << 20, Wake{Set: "d", Cause: "the driver offers no mode but d, off"}},
+		{0, 0, Wake{Set: "d", Cause: "the driver offers no mode but d, off"}},
+	} {
+		supported, set, err := parseWake(wakeReply(t, test.mask, test.value))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := wake(supported, set); got != test.want {
+			t.Errorf("%b %b: got %+v, want %+v", test.mask, test.value, got, test.want)
+		}
+	}
+}
+
+func TestWakeRequest(t *testing.T) {
+	got, err := wakeRequest(7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder, err := netlink.NewAttributeDecoder(got)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var index, flags uint32
+	for decoder.Next() {
+		if decoder.Type() != unix.ETHTOOL_A_WOL_HEADER {
+			t.Errorf("attribute %d", decoder.Type())
+		}
+		decoder.Nested(func(header *netlink.AttributeDecoder) error {
+			for header.Next() {
+				switch header.Type() {
+				case unix.ETHTOOL_A_HEADER_DEV_INDEX:
+					index = header.Uint32()
+				case unix.ETHTOOL_A_HEADER_FLAGS:
+					flags = header.Uint32()
+				}
+			}
+			return nil
+		})
+	}
+	if decoder.Err() != nil || index != 7 || flags != unix.ETHTOOL_FLAG_COMPACT_BITSETS {
+		t.Errorf("index %d, flags %d, %v", index, flags, decoder.Err())
+	}
+}
+
+func TestWakeCause(t *testing.T) {
+	for errno, want := range map[unix.Errno]string{
+		unix.EPERM:      "CAP_NET_ADMIN",
+		unix.EOPNOTSUPP: "operation not supported",
+		unix.ENODEV:     "gone",
+		unix.EIO:        "input/output error",
+	} {
+		if got := wakeCause(&netlink.OpError{Op: "receive", Err: errno}); !strings.Contains(got, want) {
+			t.Errorf("%v: %q", errno, got)
+		}
+	}
+	if got := wakeCause(errors.New("anything")); got != "anything" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func FuzzParseWake(f *testing.F) {
+	reply := wakeReply(f, 0x3f, 0x20)
+	f.Add(reply)
+	f.Add([]byte{})
+	for cut := range 8 {
+		f.Add(reply[:len(reply)-4*cut-1])
+	}
+	f.Add(bytes.Repeat([]byte{0xff}, 64))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		supported, set, err := parseWake(data)
+		if err != nil {
+			return
+		}
+		read := wake(supported, set)
+		if read.Set == "" || len(read.Supported) > len(wakeLetters) {
+			t.Fatalf("%x: %+v", data, read)
+		}
+	})
+}
