@@ -19,11 +19,14 @@ import (
 	"ctys/tests/testneed"
 )
 
-// The environment of the second run: set when the process is inside, or the
+// The environment of the second run: how far the process is inside, or the
 // reason why no namespace could be made.
 const (
 	insideVariable = "CTYS_TEST_NETNS"
-	causeVariable  = "CTYS_TEST_NETNS_CAUSE"
+	started        = "started" // in the namespace, /sys not yet
+	entered        = "entered"
+
+	causeVariable = "CTYS_TEST_NETNS_CAUSE"
 )
 
 // Need skips the test where the process is not in a namespace of its own.

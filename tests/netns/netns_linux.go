@@ -13,11 +13,15 @@ import (
 // Main runs the tests of m in a new network namespace and gives the exit
 // status. Without the right to make one it runs them where they are.
 func Main(m *testing.M) int {
-	if os.Getenv(insideVariable) != "" {
+	switch os.Getenv(insideVariable) {
+	case started:
 		if err := enter(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
+		os.Setenv(insideVariable, entered) // for the processes of a fuzz test
+		return m.Run()
+	case entered:
 		return m.Run()
 	}
 	// The death signal of the second run follows this thread, not the process.
@@ -43,7 +47,7 @@ func again(args ...string) *exec.Cmd {
 	}
 	cmd := exec.Command(self, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), insideVariable+"=1")
+	cmd.Env = append(os.Environ(), insideVariable+"="+started)
 	cmd.SysProcAttr = namespaces()
 	return cmd
 }
