@@ -42,8 +42,6 @@ local M = {}
 ---@field text string the sub-options as typed
 ---@field hints string[] lines for the user about what this request does not do
 
--- A label that only names the job on screen may stand beside anything; the
--- methods that leave a machine off or asleep are the ones to wake from.
 local METHODS = { "poweroff", "reboot", "reset", "init", "pause", "suspend" }
 
 local keys = {

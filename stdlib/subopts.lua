@@ -89,6 +89,12 @@ local values = require "subopts_values"
 ---@class subopts.Grammar
 ---@field action string
 ---@field keys table<string, subopts.Key>
+---@field types table<string, subopts.Type> by canonical key; none for a key that takes no value
+---@field groups table<string, subopts.Group>
+---@field foreign table<string, string>
+---@field rules subopts.Rule[]
+---@field canonical table<string, string> canonical key by every spelling
+---@field order string[] canonical keys, sorted
 local Grammar = {}
 Grammar.__index = Grammar
 
