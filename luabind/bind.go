@@ -1,0 +1,143 @@
+package luabind
+
+import (
+	"ctys/primitives"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// openModules makes the globals of Lua from the modules' tables.
+func (rt *Runtime) openModules() {
+	rt.modules = append(rt.builtin(), rt.options.Modules...)
+	for _, module := range rt.modules {
+		if module.Master {
+			rt.authority.Master = append(rt.authority.Master, module.Name)
+		}
+		table := rt.root.CreateTable(0, len(module.Functions))
+		for i := range module.Functions {
+			function := &module.Functions[i]
+			table.RawSetString(function.Name, rt.bind(module.Name, function, false))
+		}
+		for i := range module.Handles {
+			rt.openHandle(module.Name, &module.Handles[i])
+		}
+		rt.root.SetGlobal(module.Name, table)
+	}
+	rt.root.SetGlobal("help", rt.root.NewFunction(rt.help))
+}
+
+// bind makes the Lua function of one row.
+func (rt *Runtime) bind(module string, function *Function, method bool) *lua.LFunction {
+	return rt.root.NewFunction(func(L *lua.LState) int {
+		call := &Call{Runtime: rt, L: L, Function: function, Module: module}
+		if method {
+			call.Self = rt.checkSelf(call)
+		}
+		if err := call.unpack(); err != nil {
+			rt.raise(L, err)
+		}
+		values, err := rt.invoke(call)
+		if err != nil {
+			rt.raise(L, err)
+		}
+		for _, value := range values {
+			L.Push(value)
+		}
+		return len(values)
+	})
+}
+
+func (rt *Runtime) invoke(call *Call) ([]lua.LValue, error) {
+	if call.Function.Op == nil {
+		return call.Function.Run(call)
+	}
+	result, err := rt.operate(rt.newOp(call))
+	if err != nil {
+		return nil, err
+	}
+	if call.Function.Return != nil {
+		return []lua.LValue{call.Function.Return(call, result)}, nil
+	}
+	return []lua.LValue{rt.toLua(result)}, nil
+}
+
+// Handle is a reference that scripts hold: power, kind and stable identity,
+// never the Go object that does the work, so that each use of it is an
+// operation of its own.
+type Handle struct {
+	Type string // "guest"
+	ID   string // "qemu:///system 5254…"
+	// Data is what the handle's operations need to find the object again.
+	Data any
+	// Fields are what was seen when the handle was made.
+	Fields *lua.LTable
+	module string
+}
+
+func handleType(module, name string) string { return module + "." + name }
+
+// openHandle makes the metatable of a kind of handle.
+func (rt *Runtime) openHandle(module string, kind *HandleType) {
+	methods := rt.root.CreateTable(0, len(kind.Methods))
+	for i := range kind.Methods {
+		function := &kind.Methods[i]
+		methods.RawSetString(function.Name, rt.bind(module, function, true))
+	}
+	meta := rt.root.NewTable()
+	meta.RawSetString("__index", rt.root.NewFunction(func(L *lua.LState) int {
+		key := L.Get(2)
+		if method := methods.RawGet(key); method != lua.LNil {
+			L.Push(method)
+			return 1
+		}
+		handle, _ := L.CheckUserData(1).Value.(*Handle)
+		if handle == nil || handle.Fields == nil {
+			L.Push(lua.LNil)
+			return 1
+		}
+		L.Push(handle.Fields.RawGet(key))
+		return 1
+	}))
+	meta.RawSetString("__newindex", rt.root.NewFunction(func(L *lua.LState) int {
+		rt.raise(L, primitives.Errorf(primitives.Invalid, module+"."+kind.Name, "", "a handle's fields are read only: %s", L.Get(2).String()))
+		return 0
+	}))
+	meta.RawSetString("__eq", rt.root.NewFunction(func(L *lua.LState) int {
+		a, _ := L.CheckUserData(1).Value.(*Handle)
+		b, _ := L.CheckUserData(2).Value.(*Handle)
+		L.Push(lua.LBool(a != nil && b != nil && a.Type == b.Type && a.ID == b.ID))
+		return 1
+	}))
+	meta.RawSetString("__tostring", rt.root.NewFunction(func(L *lua.LState) int {
+		L.Push(lua.LString(Format(L.Get(1))))
+		return 1
+	}))
+	meta.RawSetString("__metatable", lua.LString(kind.Name))
+	rt.handleMeta[handleType(module, kind.Name)] = meta
+}
+
+// NewHandle gives a script a reference to an object of a module.
+func (c *Call) NewHandle(kind, id string, data any, fields lua.LValue) lua.LValue {
+	handle := &Handle{Type: kind, ID: id, Data: data, module: c.Module}
+	handle.Fields, _ = fields.(*lua.LTable)
+	value := c.Runtime.root.NewUserData()
+	value.Value = handle
+	value.Metatable = c.Runtime.handleMeta[handleType(c.Module, kind)]
+	return value
+}
+
+func (rt *Runtime) checkSelf(call *Call) *Handle {
+	if data, ok := call.L.Get(1).(*lua.LUserData); ok {
+		if handle, ok := data.Value.(*Handle); ok && handle.module == call.Module {
+			return handle
+		}
+	}
+	rt.raise(call.L, call.invalid("this is a method: write object:%s(…), with a colon", call.Function.Name))
+	return nil
+}
+
+// Defer closes something when the calling task ends.
+func (c *Call) Defer(close func()) {
+	task := c.Runtime.current
+	task.closers = append(task.closers, close)
+}

@@ -1,0 +1,249 @@
+package luabind
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"ctys/primitives/sim"
+)
+
+// virtual is a runtime on a simulated clock, without powers.
+func virtual(t testing.TB, options Options) (*Runtime, *sim.Clock) {
+	t.Helper()
+	clock := sim.NewClock(time.Unix(1_700_000_000, 0))
+	return New(Capabilities{Clock: clock}, options), clock
+}
+
+func run(t testing.TB, rt *Runtime, source string) []string {
+	t.Helper()
+	result, err := rt.Run(context.Background(), Script{Name: t.Name() + ".lua", Source: source})
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := make([]string, len(result.Values))
+	for i, value := range result.Values {
+		words[i] = Format(value)
+	}
+	return words
+}
+
+// waiters are the places from which a library that yields would lose its way.
+// Each waits several times and checks who it is after each wait.
+const waiters = `
+local function nap(me, n)
+  task.sleep(math.random(1, 50) / 10)
+  assert(coroutine.running() == me, "another thread runs after the wait")
+  return n
+end
+local kinds = {}
+function kinds.flat(n) local me = coroutine.running(); nap(me, n); nap(me, n) end
+function kinds.pcall(n)
+  local me = coroutine.running()
+  local ok, err = pcall(function() pcall(nap, me, n); nap(me, n); error("expected") end)
+  assert(not ok and tostring(err):find("expected"))
+end
+function kinds.index(n)
+  local me = coroutine.running()
+  local t = setmetatable({}, {__index = function(_, key) return nap(me, key) end, __add = function(a, b) return nap(me, b) end})
+  assert(t[n] == n and t + n == n)
+end
+function kinds.sort(n)
+  local me = coroutine.running()
+  local list = {3, 1, 2}
+  table.sort(list, function(a, b) nap(me, n); return a < b end)
+  assert(list[1] == 1 and list[3] == 3)
+end
+function kinds.iterator(n)
+  local me = coroutine.running()
+  local seen = 0
+  for i in function(_, last) nap(me, n); last = (last or 0) + 1; if last <= 3 then return last end end do seen = seen + i end
+  assert(seen == 6)
+end
+function kinds.coroutine(n)
+  local outer = coroutine.running()
+  local co = coroutine.wrap(function()
+    local inner = coroutine.create(function(x)
+      local me = coroutine.running()
+      nap(me, x); coroutine.yield(x + 1); nap(me, x); return x + 2
+    end)
+    local me = coroutine.running()
+    local ok, a = coroutine.resume(inner, n); assert(ok and a == n + 1)
+    nap(me, n)
+    coroutine.yield(a)
+    local ok2, b = coroutine.resume(inner); assert(ok2 and b == n + 2)
+    assert(coroutine.status(inner) == "dead")
+    return b
+  end)
+  assert(co() == n + 1); nap(outer, n); assert(co() == n + 2)
+end
+local names = {"flat", "pcall", "index", "sort", "iterator", "coroutine"}
+local order = {}
+local numbers = {}
+for i = 1, COUNT do numbers[i] = i end
+task.map(numbers, function(n)
+  kinds[names[n % #names + 1]](n)
+  order[#order + 1] = n
+end)
+return #order, table.concat(order, " ")
+`
+
+func TestManyTasksWaitAnywhere(t *testing.T) {
+	count := 10_000
+	if testing.Short() {
+		count = 1000
+	}
+	source := strings.ReplaceAll(waiters, "COUNT", fmt.Sprint(count))
+	var orders []string
+	for _, seed := range []uint64{7, 7, 8} {
+		rt, _ := virtual(t, Options{Seed: seed})
+		values := run(t, rt, source)
+		if values[0] != fmt.Sprint(count) {
+			t.Fatalf("%s of %d tasks ended", values[0], count)
+		}
+		orders = append(orders, values[1])
+	}
+	if orders[0] != orders[1] {
+		t.Error("the same seed gave two orders of events")
+	}
+	if orders[0] == orders[2] {
+		t.Error("another seed gave the same order: the order does not come from the waits")
+	}
+}
+
+func TestManyTasksOnTheSystemClock(t *testing.T) {
+	source := strings.ReplaceAll(waiters, "COUNT", "1000")
+	source = strings.ReplaceAll(source, "math.random(1, 50) / 10", "math.random(1, 20) / 1000")
+	rt := New(Capabilities{}, Options{})
+	if values := run(t, rt, source); values[0] != "1000" {
+		t.Fatalf("%s of 1000 tasks ended", values[0])
+	}
+}
+
+func TestVirtualTime(t *testing.T) {
+	rt, clock := virtual(t, Options{})
+	run(t, rt, `
+		task.map({10, 20, 30}, function(s) task.sleep(s) end)
+		task.map({1, 1, 1, 1}, function(s) task.sleep(s) end, {limit = 2})
+	`)
+	if got := clock.Elapsed(); got != 32*time.Second {
+		t.Errorf("elapsed %s, want 32s", got)
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	tests := []struct{ name, source, want string }{
+		{"sleep", `local ok, e = pcall(task.deadline, 5, task.sleep, 60); return ok, e.kind, task.now() - BEGAN`, "false timeout 5"},
+		{"in time", `return task.deadline(5, function(a) task.sleep(1); return a end, "x")`, "x"},
+		{"own error", `local ok, e = pcall(task.deadline, 5, function() error{kind = "busy", message = "m"} end); return e.kind`, "busy"},
+		{"children", `local ok, e = pcall(task.deadline, 5, function() task.map({1, 2}, function() task.sleep(60) end) end)
+			return ok, e.kind, task.now() - BEGAN`, "false timeout 5"},
+		{"not swallowed", `local rounds = 0
+			local ok, e = pcall(task.deadline, 5, function() while true do pcall(task.sleep, 60); rounds = rounds + 1 end end)
+			return ok, e.kind, rounds, task.now() - BEGAN`, "false timeout 0 5"},
+		{"busy loop inside pcall", `local ok, e = pcall(task.deadline, 5, function() pcall(task.sleep, 4); task.sleep(4) end); return e.kind`, "timeout"},
+		{"outer first", `local ok, e = pcall(task.deadline, 2, function() task.deadline(9, task.sleep, 60) end)
+			return e.kind, task.now() - BEGAN`, "timeout 2"},
+		{"inner first", `task.deadline(9, function() local ok, e = pcall(task.deadline, 2, task.sleep, 60); assert(e.kind == "timeout"); task.sleep(1) end)
+			return task.now() - BEGAN`, "3"},
+		{"join", `local t = task.spawn(task.sleep, 7); local ok, e = pcall(task.deadline, 2, function() t:wait() end)
+			t:wait(); return e.kind, task.now() - BEGAN`, "timeout 7"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			rt, _ := virtual(t, Options{})
+			got := strings.Join(run(t, rt, "BEGAN = task.now()\n"+test.source), " ")
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestSiblings(t *testing.T) {
+	tests := []struct{ name, source, want string }{
+		{"map stops the others", `local ended = 0
+			local ok, e = pcall(task.map, {1, 2, 3}, function(n) task.sleep(n); if n == 2 then error{kind = "busy", message = "x"} end; ended = ended + 1 end)
+			return ok, e.kind, ended, task.now() - BEGAN`, "false busy 1 2"},
+		{"settle does not", `local r = task.settle({1, 2, 3}, function(n) task.sleep(n); if n == 2 then error{kind = "busy", message = "x"} end; return n end)
+			return r[1].value, r[2].ok, r[2].error.kind, r[3].value, task.now() - BEGAN`, "1 false busy 3 3"},
+		{"results keep their order", `return table.concat(task.map({3, 1, 2}, function(n, i) task.sleep(n); return n .. ":" .. i end), " ")`, "3:1 1:2 2:3"},
+		{"cancel", `local t = task.spawn(task.sleep, 60); task.sleep(1); t:cancel(); local ok, e = pcall(t.wait, t); return e.kind, task.now() - BEGAN`, "canceled 1"},
+		{"unobserved failure", `local ok, e = pcall(task.deadline, 60, function() end)
+			local r = task.settle({1}, function() task.spawn(function() task.sleep(1); error{kind = "busy", message = "x"} end); task.spawn(task.sleep, 50) end)
+			return r[1].ok, r[1].error.kind, task.now() - BEGAN`, "false busy 1"},
+		{"a task waits for its children", `task.settle({1}, function() task.spawn(task.sleep, 3) end); return task.now() - BEGAN`, "3"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			rt, _ := virtual(t, Options{})
+			got := strings.Join(run(t, rt, "BEGAN = task.now()\n"+test.source), " ")
+			if got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestCancelFromOutside(t *testing.T) {
+	rt := New(Capabilities{}, Options{})
+	for _, source := range []string{
+		`while true do pcall(function() while true do end end) end`,
+		`pcall(task.sleep, 3600) while true do pcall(task.sleep, 3600) end`,
+		`task.map({1, 2, 3}, function() task.sleep(3600) end)`,
+		`coroutine.wrap(function() while true do end end)()`,
+		`task.spawn(task.sleep, 3600):wait()`,
+	} {
+		ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+		_, err := rt.Run(ctx, Script{Name: "endless.lua", Source: source})
+		cancel()
+		if err == nil {
+			t.Errorf("%s: ended without an error", source)
+		}
+	}
+}
+
+func TestInstructionsAreCountedInCoroutines(t *testing.T) {
+	for _, source := range []string{
+		`while true do end`,
+		`local co = coroutine.wrap(function() while true do end end) co()`,
+		`while true do pcall(function() while true do end end) end`,
+	} {
+		rt, _ := virtual(t, Options{Limits: Limits{Instructions: 100_000}})
+		_, err := rt.Run(context.Background(), Script{Name: "loop.lua", Source: source})
+		if err == nil || !strings.Contains(err.Error(), "instructions") {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+}
+
+func TestErrorsKnowTheirPlace(t *testing.T) {
+	rt, _ := virtual(t, Options{})
+	_, err := rt.Run(context.Background(), Script{Name: "place.lua", Source: "local x = 1\ntask.sleep(-1)\n"})
+	if err == nil || !strings.HasPrefix(err.Error(), "place.lua:2: ") || !strings.Contains(err.Error(), "negative") {
+		t.Errorf("got %v", err)
+	}
+	var script *ScriptError
+	if ok := asScriptError(err, &script); !ok || script.Kind != "invalid" {
+		t.Errorf("kind of %v", err)
+	}
+}
+
+func asScriptError(err error, target **ScriptError) bool {
+	script, ok := err.(*ScriptError)
+	*target = script
+	return ok
+}
+
+func TestXpcall(t *testing.T) {
+	rt, _ := virtual(t, Options{})
+	got := run(t, rt, `
+		local ok, v = xpcall(function() error({kind = "busy", message = "m"}) end, function(e) return e.kind .. "!" end)
+		local ok2, a, b = xpcall(function() task.sleep(1); return 1, 2 end, print)
+		return ok, v, ok2, a, b`)
+	if fmt.Sprint(got) != "[false busy! true 1 2]" {
+		t.Errorf("got %v", got)
+	}
+}

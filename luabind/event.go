@@ -1,0 +1,112 @@
+package luabind
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+
+	"ctys/luabind/journal"
+	"ctys/primitives"
+)
+
+// Event is what a run tells about itself: one type with one writer. The
+// journal, the live tree, the lines in a pipe and JSON are its readers.
+type Event = journal.Entry
+
+// Failure is an error as an event carries it.
+type Failure = journal.Failure
+
+// The kinds of events.
+const (
+	KindRequest  = "request"    // what was asked: Data
+	KindIntent   = "intent"     // a write is about to begin
+	KindOutcome  = "outcome"    // a write has ended: Error or nothing
+	KindPlan     = "plan"       // a write that a plan would do
+	KindWait     = "wait"       // a wait or deadline that a plan lists: Text, Seconds
+	KindStep     = "step-begin" // Text, Seconds is its deadline
+	KindProgress = "progress"   // of a step: Text or State
+	KindStepEnd  = "step-end"   // Step names its beginning; State or Error
+	KindNote     = "note"       // for the user
+	KindWarning  = "warning"    // for the user's attention
+	KindOutput   = "output"     // what a script printed
+	KindKeep     = "keep"       // what an earlier run saw: Key, Data
+	KindReceipt  = "receipt"    // the caller has everything up to here
+	KindResult   = "result"     // one target's end: Object, State, Data or Error
+	KindEnd      = "end"        // of the run: Data["exit"]
+)
+
+// emit writes an event; a journal that fails is noticed by the next write op.
+func (rt *Runtime) emit(event Event) uint64 {
+	number, _ := rt.record(event)
+	return number
+}
+
+func (rt *Runtime) record(event Event) (uint64, error) {
+	event.At = rt.caps.Clock.Now()
+	if event.Host == "" {
+		event.Host = rt.options.Self
+	}
+	if task := rt.current; task != nil {
+		if event.Task == "" {
+			event.Task = task.path()
+		}
+		if event.Step == 0 && task.step != nil && event.Kind != KindStep {
+			event.Step = task.step.number
+		}
+	}
+	return rt.write(event)
+}
+
+// write is the one writer of events. Those of other machines come in while
+// tasks run, so it has a lock of its own.
+func (rt *Runtime) write(event Event) (uint64, error) {
+	rt.eventMu.Lock()
+	defer rt.eventMu.Unlock()
+	rt.events++
+	event.Seq = rt.events
+	var err error
+	if rt.options.Journal != nil {
+		event.Seq, err = rt.options.Journal.Append(event)
+	}
+	if rt.options.Events != nil {
+		rt.options.Events(event)
+	}
+	return event.Seq, err
+}
+
+// forwarder takes the events of another machine into this run: its numbers
+// become ours, and its outermost steps stand below the step of the caller.
+func (rt *Runtime) forwarder() func(Event) {
+	outer := rt.current.step.id()
+	numbers := map[uint64]uint64{0: outer}
+	return func(event Event) {
+		theirs := event.Seq
+		event.Step = numbers[event.Step]
+		ours, _ := rt.write(event)
+		numbers[theirs] = ours
+	}
+}
+
+// stepNode is the step that a task is in.
+type stepNode struct {
+	number uint64 // Seq of its beginning
+	outer  *stepNode
+}
+
+// path gives the task's numbers from the first one: "1.4.2".
+func (t *Task) path() string {
+	words := make([]string, len(t.key))
+	for i, number := range t.key {
+		words[i] = strconv.FormatUint(uint64(number), 10)
+	}
+	return strings.Join(words, ".")
+}
+
+func eventError(err error) *Failure {
+	failure := &Failure{Kind: string(kindOf(err)), Message: err.Error()}
+	var own *primitives.Error
+	if errors.As(err, &own) {
+		failure.Op, failure.Host = own.Op, own.Host
+	}
+	return failure
+}

@@ -1,0 +1,76 @@
+package luabind
+
+import (
+	"context"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// journalModule is what a script says to the journal besides its steps.
+func (rt *Runtime) journalModule() *Module {
+	return &Module{
+		Name: "journal",
+		Help: "What this run has seen and done, kept on disk.",
+		Functions: []Function{
+			{
+				Name: "keep", Help: "Calls fn once and keeps what it returns under a key: what cannot be observed later, such as what ran before.",
+				Args:    []Param{{Name: "key", Type: String, Required: true}, {Name: "fn", Type: Callback, Required: true}},
+				Result:  "what fn returned, as plain data; the same for every later call with the key",
+				Example: `local began = journal.keep("began", task.now)`,
+				Run:     rt.journalKeep,
+			},
+			{
+				Name: "receipt", Help: "Waits until the caller has everything up to here, for a script that is about to take its own machine down.",
+				Options: []Param{{Name: "deadline", Type: Seconds, Default: 5.0}},
+				Result:  "true; false where the caller did not answer in time",
+				Example: `local told = journal.receipt{deadline = 5}`,
+				Run:     rt.journalReceipt,
+			},
+		},
+	}
+}
+
+func (rt *Runtime) journalKeep(c *Call) ([]lua.LValue, error) {
+	key := c.String("key")
+	if kept, ok := rt.kept[key]; ok {
+		return []lua.LValue{rt.toLua(kept)}, nil
+	}
+	values, err := rt.call(c.L, c.Callback("fn"), nil)
+	if err != nil {
+		return nil, err
+	}
+	var value lua.LValue = lua.LNil
+	if len(values) > 0 {
+		value = values[0]
+	}
+	rt.kept[key] = fromLua(value)
+	number, err := rt.record(Event{Kind: KindKeep, Key: key, Data: map[string]any{"value": rt.kept[key]}})
+	if err == nil {
+		err = rt.syncJournal(number)
+	}
+	return []lua.LValue{rt.toLua(rt.kept[key])}, err
+}
+
+func (rt *Runtime) syncJournal(number uint64) error {
+	if rt.options.Journal == nil || rt.options.Plan {
+		return nil
+	}
+	_, err := Wait(rt, func(ctx context.Context) (any, error) { return nil, rt.options.Journal.Sync(ctx, number) })
+	return err
+}
+
+func (rt *Runtime) journalReceipt(c *Call) ([]lua.LValue, error) {
+	if rt.options.Plan {
+		return []lua.LValue{lua.LTrue}, nil
+	}
+	number, err := rt.record(Event{Kind: KindReceipt, Text: "the caller is asked for a receipt"})
+	if err == nil {
+		err = rt.syncJournal(number)
+	}
+	if err != nil || rt.options.Receipt == nil {
+		return []lua.LValue{lua.LTrue}, err
+	}
+	limit := seconds(c.Number("deadline"))
+	told, err := Wait(rt, func(ctx context.Context) (bool, error) { return rt.options.Receipt(ctx, number, limit), nil })
+	return []lua.LValue{lua.LBool(told)}, err
+}

@@ -1,0 +1,123 @@
+package luabind
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"ctys/primitives"
+	"ctys/primitives/shutdown"
+)
+
+// shutdownModule takes the machine down on which the script runs.
+func (rt *Runtime) shutdownModule() *Module {
+	method := Param{Name: "method", Type: String, Required: true, OneOf: []string{"poweroff", "reboot", "halt", "runlevel"}}
+	level := Param{Name: "level", Type: Integer, Min: 0, Max: 6, Help: "runlevel: 0 powers off, 6 reboots, 1 rescue, 2–4 multi-user, 5 graphical"}
+	return &Module{
+		Name: "shutdown",
+		Help: "Take down the machine on which the script runs.",
+		Functions: []Function{
+			{
+				Name: "supported", Help: "Tells whether shutdown.apply could do this here; it changes nothing.",
+				Options: []Param{method, level}, Result: "true; where it could not, it raises with what is missing",
+				Errors:  []primitives.Kind{primitives.Denied, primitives.Unsupported},
+				Example: `local ok, why = pcall(shutdown.supported, {method = "poweroff"})`,
+				Op: &Operation{Effect: Read, Object: func(*Call) string { return rt.here() },
+					Do: func(ctx context.Context, c *Call) (any, error) {
+						return true, rt.caps.Shutdown.Supported(ctx, shutdownRequest(c))
+					}},
+			},
+			{
+				Name: "announce", Help: "Writes a message on every terminal (wall) and in the system's log.",
+				Options: []Param{{Name: "message", Type: String, Required: true}}, Result: "nothing",
+				Errors:  []primitives.Kind{primitives.Unsupported, primitives.Denied},
+				Example: `shutdown.announce{message = "power off in 30 s"}`,
+				Op: &Operation{Effect: Write, Object: func(*Call) string { return rt.here() },
+					Do: func(ctx context.Context, c *Call) (any, error) {
+						return nil, rt.caps.Shutdown.Announce(ctx, c.String("message"))
+					}},
+			},
+			{
+				Name: "apply", Help: "Takes this machine down. The request must have named it (SELF), and machine must be its name: nothing else is accepted.",
+				Options: []Param{{Name: "machine", Type: String, Required: true, Help: "this machine's name"}, method, level},
+				Result:  `{via="logind"|…, prepare=boolean, boot_id=…, at=time}: the system took the request; it does not say that the machine is off`,
+				Errors:  []primitives.Kind{primitives.Denied, primitives.Unsupported, primitives.Busy},
+				Example: `shutdown.apply{machine = "lab01", method = "poweroff"}`,
+				Op: &Operation{
+					Effect: WriteOnce, Property: PropertyPower, Destructive: true,
+					Object:  func(*Call) string { return rt.here() },
+					Leaves:  func(c *Call) any { return powerAfter(shutdownRequest(c)) },
+					Planned: func(*Call) any { return shutdown.Accepted{Via: "plan"} },
+					Witness: func(ctx context.Context, _ *Call) string { return rt.bootID(ctx) },
+					Do: func(ctx context.Context, c *Call) (any, error) {
+						if err := rt.guardSelf(ctx, c.String("machine")); err != nil {
+							return nil, err
+						}
+						return rt.caps.Shutdown.Do(ctx, shutdownRequest(c))
+					},
+				},
+			},
+			{
+				Name: "identity", Help: "Which machine this is, and which boot of it.", Result: "{hostname=…, machine_id=…, boot_id=…}",
+				Errors: []primitives.Kind{primitives.Unsupported}, Example: `print(shutdown.identity().boot_id)`,
+				Op: &Operation{Effect: Read, Object: func(*Call) string { return rt.here() },
+					Do: func(ctx context.Context, _ *Call) (any, error) { return rt.caps.Shutdown.Identity(ctx) }},
+			},
+		},
+	}
+}
+
+func shutdownRequest(c *Call) shutdown.Request {
+	return shutdown.Request{Method: shutdown.Method(c.String("method")), Level: c.Int("level")}
+}
+
+func powerAfter(request shutdown.Request) string {
+	if request.Method == shutdown.PowerOff || request.Method == shutdown.Halt || request.Method == shutdown.RunLevel && request.Level == 0 {
+		return "off"
+	}
+	return "on"
+}
+
+// guardSelf is the last catch before this machine goes down: the request must
+// have asked for it, and name must be what this machine is called.
+func (rt *Runtime) guardSelf(ctx context.Context, name string) error {
+	if !rt.options.MayDown {
+		return primitives.Errorf(primitives.Denied, "shutdown.apply", name,
+			"the request does not take this machine down: name it as a target and say SELF")
+	}
+	if rt.isSelf(ctx, name) {
+		return nil
+	}
+	return primitives.Errorf(primitives.Denied, "shutdown.apply", name, "this machine is not called so")
+}
+
+// isSelf tells whether name means the machine that this runtime runs on.
+func (rt *Runtime) isSelf(ctx context.Context, name string) bool {
+	if rt.options.Self != "" {
+		return name == rt.options.Self
+	}
+	if name == "localhost" {
+		return true
+	}
+	if rt.caps.Shutdown == nil {
+		host, err := os.Hostname()
+		return err == nil && sameHost(name, host)
+	}
+	identity, err := rt.caps.Shutdown.Identity(ctx)
+	return err == nil && sameHost(name, identity.Hostname)
+}
+
+// sameHost compares host names; a short one matches a full one.
+func sameHost(a, b string) bool {
+	shortA, _, fullA := strings.Cut(strings.ToLower(a), ".")
+	shortB, _, fullB := strings.Cut(strings.ToLower(b), ".")
+	return strings.EqualFold(a, b) || shortA == shortB && (!fullA || !fullB)
+}
+
+func (rt *Runtime) bootID(ctx context.Context) string {
+	identity, err := rt.caps.Shutdown.Identity(ctx)
+	if err != nil {
+		return ""
+	}
+	return identity.BootID
+}

@@ -1,0 +1,155 @@
+package luabind
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ctys/primitives"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// taskModule is concurrency for scripts: straight-line functions that run side
+// by side, with deadlines.
+func (rt *Runtime) taskModule() *Module {
+	return &Module{
+		Name: "task",
+		Help: "Run functions side by side, wait, and set deadlines.",
+		Functions: []Function{
+			{
+				Name: "spawn", Help: "Starts fn(…) as a task of its own. The caller ends only after it; what it raises and nobody waits for fails the caller.",
+				Args:    []Param{{Name: "fn", Type: Callback, Required: true}, {Name: "args", Type: Rest}},
+				Result:  "a task handle: t:wait() gives its results or raises what it raised, t:cancel() stops it",
+				Example: `local t = task.spawn(function() return probe.ping("127.0.0.1") end); print(t:wait())`,
+				Run:     rt.taskSpawn,
+			},
+			{
+				Name: "map", Help: "Calls fn(element, index) for each element, all at once or limit at a time. The first that raises stops the others and is raised here.",
+				Args:    []Param{{Name: "list", Type: Table, Required: true}, {Name: "fn", Type: Callback, Required: true}},
+				Options: []Param{{Name: "limit", Type: Integer, Min: 1, Max: 1e6, Help: "how many at once; all where left out"}},
+				Result:  "a list with the first result of each call, in the order of the elements",
+				Example: `local doubled = task.map({1, 2, 3}, function(n) return n * 2 end, {limit = 2})`,
+				Run:     func(c *Call) ([]lua.LValue, error) { return rt.taskMap(c, false) },
+			},
+			{
+				Name: "settle", Help: "As task.map, but one that raises never keeps another from being called.",
+				Args:    []Param{{Name: "list", Type: Table, Required: true}, {Name: "fn", Type: Callback, Required: true}},
+				Options: []Param{{Name: "limit", Type: Integer, Min: 1, Max: 1e6, Help: "how many at once; all where left out"}},
+				Result:  "a list of {ok=true, value=…} or {ok=false, error=…}, in the order of the elements",
+				Example: `for _, r in ipairs(task.settle({1, 2}, function(n) return n end)) do assert(r.ok) end`,
+				Run:     func(c *Call) ([]lua.LValue, error) { return rt.taskMap(c, true) },
+			},
+			{
+				Name: "sleep", Help: "Waits. A plan lists the wait and goes on at once.",
+				Args:    []Param{{Name: "seconds", Type: Seconds, Required: true, Help: "0 or more"}},
+				Result:  "nothing",
+				Example: `task.sleep(0.01)`,
+				Run:     rt.taskSleep,
+			},
+			{
+				Name: "deadline", Help: "Calls fn(…) and stops it, and what it spawned, after that many seconds; the error's kind is then timeout.",
+				Args:    []Param{{Name: "seconds", Type: Seconds, Required: true}, {Name: "fn", Type: Callback, Required: true}, {Name: "args", Type: Rest}},
+				Result:  "what fn returns",
+				Errors:  []primitives.Kind{primitives.Timeout},
+				Example: `local ok, err = pcall(task.deadline, 0.01, task.sleep, 60); assert(err.kind == "timeout")`,
+				Run:     rt.taskDeadline,
+			},
+			{
+				Name: "now", Help: "The time, in seconds since 1970 (of the simulated world in a simulation).",
+				Result: "a number", Example: `local began = task.now()`,
+				Run: func(*Call) ([]lua.LValue, error) { return []lua.LValue{rt.toLua(rt.caps.Clock.Now())}, nil },
+			},
+		},
+		Handles: []HandleType{{
+			Name: "task", Help: "A task that was spawned.",
+			Methods: []Function{
+				{Name: "wait", Help: "Waits until the task has ended.", Result: "what its function returned; raises what it raised",
+					Example: `print(t:wait())`, Run: rt.taskWait},
+				{Name: "cancel", Help: "Stops the task; waiting for it then raises kind canceled.", Result: "nothing",
+					Example: `t:cancel()`, Run: rt.taskCancel},
+			},
+		}},
+	}
+}
+
+func (rt *Runtime) taskSpawn(c *Call) ([]lua.LValue, error) {
+	if err := rt.room(c); err != nil {
+		return nil, err
+	}
+	task := rt.spawn(rt.current, "", c.Callback("fn"), c.rest...)
+	return []lua.LValue{c.NewHandle("task", task.path(), task, lua.LNil)}, nil
+}
+
+// room refuses more tasks than the limits allow.
+func (rt *Runtime) room(c *Call) error {
+	if rt.alive < rt.limits.Tasks {
+		return nil
+	}
+	return primitives.Errorf(primitives.Denied, c.Verb(), "", "%d tasks are alive, the limit; use the option limit of task.map", rt.alive)
+}
+
+func (rt *Runtime) taskWait(c *Call) ([]lua.LValue, error) {
+	task := c.Self.Data.(*Task)
+	task.observed = true
+	if err := rt.join(task); err != nil {
+		return nil, err
+	}
+	if task.err != nil {
+		return nil, task.err
+	}
+	return task.values, nil
+}
+
+func (rt *Runtime) taskCancel(c *Call) ([]lua.LValue, error) {
+	task := c.Self.Data.(*Task)
+	task.observed = true
+	task.cancel(errCanceled)
+	rt.noticeCanceled()
+	return nil, nil
+}
+
+func (rt *Runtime) taskSleep(c *Call) ([]lua.LValue, error) {
+	if rt.options.Plan {
+		rt.emit(Event{Kind: KindWait, Seconds: c.Number("seconds")})
+		return nil, nil
+	}
+	_, err := Wait(rt, func(ctx context.Context) (any, error) {
+		return nil, rt.caps.Clock.Sleep(ctx, seconds(c.Number("seconds")))
+	})
+	return nil, err
+}
+
+func (rt *Runtime) taskDeadline(c *Call) ([]lua.LValue, error) {
+	var values []lua.LValue
+	after := seconds(c.Number("seconds"))
+	run := func() (err error) {
+		values, err = rt.protected(c.L, c.Callback("fn"), c.rest)
+		return err
+	}
+	if rt.options.Plan {
+		return values, run()
+	}
+	err := rt.withDeadline(after, run)
+	var late errDeadline
+	if errors.As(err, &late) {
+		err = &primitives.Error{Kind: primitives.Timeout, Op: c.Verb(), Message: late.Error()}
+	}
+	return values, err
+}
+
+// protected calls a Lua function on the calling thread and gives what it
+// raised as an error.
+func (rt *Runtime) protected(L *lua.LState, fn *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
+	return rt.call(L, fn, args)
+}
+
+// maxSeconds is the longest wait, about 292 years, that a duration can hold.
+const maxSeconds = float64(1<<63-1) / 1e9
+
+func seconds(s float64) time.Duration {
+	if s >= maxSeconds {
+		return 1<<63 - 1
+	}
+	return time.Duration(s * float64(time.Second))
+}

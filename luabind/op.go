@@ -1,0 +1,99 @@
+package luabind
+
+import (
+	"context"
+	"fmt"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Op is one call of a power as the interceptors see it.
+type Op struct {
+	Verb     string // "stack.shutdown"
+	Effect   Effect
+	Object   string   // stable identity of what it acts on
+	Within   []string // what carries the object
+	Property string
+	Args     map[string]any // for plans and journals; secrets are hidden
+	Key      string         // verb, object and occurrence: the same in a second run of the same script
+	Task     string         // path of task numbers
+
+	call      *Call
+	operation *Operation
+}
+
+// Handler carries out an Op. It is called with the baton held.
+type Handler func(op *Op) (any, error)
+
+// Interceptor stands between a script's call and the power. It may answer
+// itself, refuse, or call next.
+type Interceptor func(op *Op, next Handler) (any, error)
+
+// chain puts the interceptors in front of the base, first one outermost.
+func chain(base Handler, interceptors ...Interceptor) Handler {
+	handler := base
+	for i := len(interceptors) - 1; i >= 0; i-- {
+		intercept, next := interceptors[i], handler
+		handler = func(op *Op) (any, error) { return intercept(op, next) }
+	}
+	return handler
+}
+
+// base carries the operation out on the world, without the baton.
+func (rt *Runtime) base(op *Op) (any, error) {
+	if op.Effect != Read {
+		rt.writes++
+	}
+	return Wait(rt, func(ctx context.Context) (any, error) {
+		return op.operation.Do(ctx, op.call)
+	})
+}
+
+func (rt *Runtime) newOp(c *Call) *Op {
+	operation := c.Function.Op
+	op := &Op{
+		Verb:      c.Verb(),
+		Effect:    operation.Effect,
+		Property:  operation.Property,
+		Args:      c.display(),
+		Task:      rt.current.path(),
+		call:      c,
+		operation: operation,
+	}
+	if operation.Object != nil {
+		op.Object = operation.Object(c)
+	}
+	if operation.Within != nil {
+		op.Within = operation.Within(c)
+	}
+	if op.Effect != Read {
+		op.Key = rt.occurrence(op)
+	}
+	return op
+}
+
+// occurrence numbers the writes of one verb on one object: siblings interleave
+// differently from run to run, their own writes do not.
+func (rt *Runtime) occurrence(op *Op) string {
+	id := op.Verb + " " + op.Object
+	rt.occurrences[id]++
+	return fmt.Sprintf("%s #%d", id, rt.occurrences[id])
+}
+
+// display gives the arguments as plans and journals may show them.
+func (c *Call) display() map[string]any {
+	shown := make(map[string]any, len(c.values))
+	for name, value := range c.values {
+		switch v := value.(type) {
+		case lua.LValue:
+			if _, isFunction := v.(*lua.LFunction); !isFunction {
+				shown[name] = fromLua(v)
+			}
+		case fmt.Stringer:
+			shown[name] = v.String()
+		default:
+			shown[name] = v
+		}
+	}
+	return shown
+}

@@ -1,0 +1,56 @@
+package luabind
+
+import (
+	"context"
+
+	"ctys/primitives"
+)
+
+// Recorder keeps the events of a run where a crash cannot take them.
+type Recorder interface {
+	// Append adds an event and gives its number; it does not wait for the disk.
+	Append(event Event) (uint64, error)
+	// Sync returns when everything up to number is on disk. Callers that wait
+	// at the same time share one write.
+	Sync(ctx context.Context, number uint64) error
+}
+
+// journal notes the intent before each write and the outcome after it. What
+// takes power away begins only when its intent is on disk.
+func (rt *Runtime) journal(op *Op, next Handler) (any, error) {
+	if op.Effect == Read || rt.options.Plan {
+		return next(op)
+	}
+	if err := rt.recordIntent(op); err != nil {
+		return nil, err
+	}
+	result, err := next(op)
+	outcome := Event{Kind: KindOutcome, Op: op.Verb, Object: op.Object, Key: op.Key}
+	if err != nil {
+		outcome.Error = eventError(err)
+	}
+	rt.emit(outcome)
+	return result, err
+}
+
+func (rt *Runtime) recordIntent(op *Op) error {
+	durable := op.operation.Destructive || op.Effect == WriteOnce
+	if rt.options.Journal == nil && durable && rt.options.JournalRequired != nil {
+		return &primitives.Error{Kind: primitives.Denied, Op: op.Verb, Host: op.Object,
+			Message: "what takes power away is only done with a journal", Cause: rt.options.JournalRequired}
+	}
+	intent := Event{Kind: KindIntent, Op: op.Verb, Object: op.Object, Effect: string(op.Effect), Key: op.Key, Data: op.Args}
+	if op.operation.Witness != nil && durable {
+		witness, _ := Wait(rt, func(ctx context.Context) (string, error) { return op.operation.Witness(ctx, op.call), nil })
+		intent.Witness = witness
+	}
+	number, err := rt.record(intent)
+	if err != nil {
+		return primitives.Wrap(op.Verb, op.Object, "the journal cannot be written, so nothing was done", err)
+	}
+	if !durable || rt.options.Journal == nil {
+		return nil
+	}
+	_, err = Wait(rt, func(ctx context.Context) (any, error) { return nil, rt.options.Journal.Sync(ctx, number) })
+	return primitives.Wrap(op.Verb, op.Object, "the journal cannot be written, so nothing was done", err)
+}

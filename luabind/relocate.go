@@ -1,0 +1,110 @@
+package luabind
+
+import (
+	"context"
+	"io/fs"
+	"strings"
+	"time"
+
+	"ctys/primitives"
+	"ctys/primitives/shutdown"
+)
+
+// Relocator takes policy to where the power is. The desk's does it over SSH,
+// an agent's asks its desk to do it, a simulated one runs a runtime with the
+// powers of the simulated machine.
+type Relocator interface {
+	// Run carries an order out on its machine and gives what the script's
+	// function returned, as plain data. Events are told while they come.
+	Run(ctx context.Context, order Order, events func(Event)) (any, error)
+	// ShutDown logs in to a machine and asks for the method with the system's
+	// own commands.
+	ShutDown(ctx context.Context, machine Machine, request shutdown.Request) error
+	// Console gives the operator's terminal a login on a machine and returns
+	// the exit status of its shell.
+	Console(ctx context.Context, machine Machine) (int, error)
+}
+
+// Machine is how a machine is reached from the desk.
+type Machine struct {
+	Name string   `json:"name"`           // in the inventory, or as typed
+	User string   `json:"user,omitempty"` // empty: the inventory's, else ssh_config's
+	Via  []string `json:"via,omitempty"`  // machines to jump through, outermost first
+}
+
+// Order is a script's function to be called on another machine.
+type Order struct {
+	Machine   Machine           `json:"machine"`
+	Script    string            `json:"script"`   // "cancel"
+	Function  string            `json:"function"` // field of the script's table
+	Request   any               `json:"request"`  // its argument
+	Modules   map[string]string `json:"modules"`  // site's own scripts and modules, by file name
+	Inventory string            `json:"inventory"`
+	Settings  map[string]any    `json:"settings"`
+	Authority Authority         `json:"authority"`
+	Plan      bool              `json:"plan,omitempty"`
+	Yes       bool              `json:"yes,omitempty"`
+	MayDown   bool              `json:"may_down,omitempty"` // the machine itself may be taken down
+	Deadline  time.Duration     `json:"deadline,omitempty"` // of the whole; 0: none
+}
+
+// maxShipped bounds the site's own modules that travel with an order.
+const maxShipped = 1 << 20
+
+// newOrder completes an order with what travels with it.
+func (rt *Runtime) newOrder(machine Machine, script, function string, request any) (Order, error) {
+	modules, err := shipModules(rt.options.Path)
+	if err != nil {
+		return Order{}, err
+	}
+	order := Order{
+		Machine: machine, Script: script, Function: function, Request: request, Modules: modules,
+		Inventory: string(rt.options.Inventory.Subset(rt.family(machine.Name))),
+		Settings:  rt.options.Settings, Authority: rt.authority, Plan: rt.options.Plan, Yes: rt.options.Yes,
+	}
+	return order, nil
+}
+
+// family is a machine with everything that the inventory places on it.
+func (rt *Runtime) family(name string) []string {
+	if rt.options.Inventory.Row(name) == nil {
+		return nil
+	}
+	members := []string{name}
+	for i := 0; i < len(members); i++ {
+		for _, child := range rt.options.Inventory.Children(members[i]) {
+			members = append(members, child.Name)
+		}
+	}
+	return members
+}
+
+// shipModules reads every script of the site; the first in the path wins.
+func shipModules(path []fs.FS) (map[string]string, error) {
+	modules, total := map[string]string{}, 0
+	for _, dir := range path {
+		err := fs.WalkDir(dir, ".", func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".lua") || isData(name) {
+				return err
+			}
+			if _, shadowed := modules[name]; shadowed {
+				return nil
+			}
+			text, err := fs.ReadFile(dir, name)
+			modules[name] = string(text)
+			total += len(text)
+			return err
+		})
+		if err != nil {
+			return nil, primitives.Wrap("action.at", "", "the site's scripts cannot be read", err)
+		}
+	}
+	if total > maxShipped {
+		return nil, primitives.Errorf(primitives.Invalid, "action.at", "",
+			"the site's scripts are %d bytes together; at most %d travel to another machine", total, maxShipped)
+	}
+	return modules, nil
+}
+
+// isData tells the site's data, which does not travel whole, from its scripts.
+func isData(name string) bool { return name == "machines.lua" || name == "site.lua" }
