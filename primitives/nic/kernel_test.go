@@ -122,12 +122,12 @@ func TestKernelVLAN(t *testing.T) {
 
 func TestKernelBond(t *testing.T) {
 	netns.Need(t)
-	link(t, "bond0", "bond0 type bond mode active-backup")
+	link(t, "bond7", "bond7 type bond mode active-backup miimon 50") // the module makes a bond0 of its own
 	netns.Veth(t, "port0", "far0", "02:00:5e:00:53:01")
 	netns.Run(t, "ip link set port0 down")
-	netns.Run(t, "ip link set port0 master bond0")
-	netns.Run(t, "ip link set bond0 up")
-	found := get(t, "bond0")
+	netns.Run(t, "ip link set port0 master bond7")
+	netns.Run(t, "ip link set bond7 up")
+	found := get(t, "bond7")
 	if found.Kind != nic.KindBond || !slices.Equal(found.Lower, []string{"port0"}) || found.ActiveSlave != "port0" {
 		t.Errorf("%+v", found)
 	}
