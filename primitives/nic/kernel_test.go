@@ -122,7 +122,7 @@ func TestKernelVLAN(t *testing.T) {
 
 func TestKernelBond(t *testing.T) {
 	netns.Need(t)
-	link(t, "bond7", "bond7 type bond mode active-backup miimon 50") // the module makes a bond0 of its own
+	link(t, "bond7", "bond7 type bond mode active-backup") // the module makes a bond0 of its own
 	netns.Veth(t, "port0", "far0", "02:00:5e:00:53:01")
 	netns.Run(t, "ip link set port0 down")
 	netns.Run(t, "ip link set port0 master bond7")
