@@ -27,7 +27,6 @@ func privateBus(t *testing.T) string {
 		t.Fatal(err)
 	}
 	daemon := exec.Command(program, "--config-file="+config, "--nofork", "--nopidfile", "--print-address")
-	daemon.Stderr = os.Stderr
 	output, err := daemon.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +57,8 @@ type fakeLogind struct {
 	refusal    *dbus.Error // what it answers instead of going down
 	vanish     bool        // it closes its connection instead of answering
 	asked      []string
-	flags      uint64
+	lock       *os.File // the machine's end of a delay lock: at its end when nobody holds it
+	given      *os.File
 }
 
 // startLogind puts a fake login manager on a bus. methods are what it exports
@@ -84,15 +84,23 @@ func startLogind(t *testing.T, address string, f *fakeLogind, withFlags bool) {
 			return f.inhibitors, nil
 		},
 	}
+	if withFlags {
+		table["Inhibit"] = f.inhibit
+	}
 	for _, verb := range []string{"PowerOff", "Reboot", "Halt"} {
 		table[verb] = func(interactive bool) *dbus.Error {
 			if interactive {
 				t.Errorf("%s was asked for interactively", verb)
 			}
-			return f.down(verb, 0)
+			return f.down(verb)
 		}
 		if withFlags {
-			table[verb+"WithFlags"] = func(flags uint64) *dbus.Error { return f.down(verb+"WithFlags", flags) }
+			table[verb+"WithFlags"] = func(flags uint64) *dbus.Error {
+				if flags != rootChecksInhibitors {
+					t.Errorf("%sWithFlags was given %d", verb, flags)
+				}
+				return f.down(verb + "WithFlags")
+			}
 		}
 	}
 	if err := conn.ExportMethodTable(table, loginPath, loginFace); err != nil {
@@ -103,11 +111,33 @@ func startLogind(t *testing.T, address string, f *fakeLogind, withFlags bool) {
 	}
 }
 
-func (f *fakeLogind) down(verb string, flags uint64) *dbus.Error {
+// inhibit gives one end of a pipe, as logind does, and keeps the other.
+func (f *fakeLogind) inhibit(what, _, _, mode string) (dbus.UnixFD, *dbus.Error) {
+	if what != "shutdown" || mode != "delay" {
+		return 0, refuse("org.freedesktop.DBus.Error.InvalidArgs")
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return 0, dbus.MakeFailedError(err)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked = append(f.asked, "Inhibit")
+	f.lock = read
+	// Sent after this function returns, so it is closed when the next call,
+	// which is the request itself, arrives.
+	f.given = write
+	return dbus.UnixFD(write.Fd()), nil
+}
+
+func (f *fakeLogind) down(verb string) *dbus.Error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.given != nil {
+		_ = f.given.Close()
+		f.given = nil
+	}
 	f.asked = append(f.asked, verb)
-	f.flags = flags
 	if f.prepare {
 		_ = f.conn.Emit(loginPath, loginFace+".PrepareForShutdown", true)
 	}
@@ -121,6 +151,26 @@ func (f *fakeLogind) calls() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return strings.Join(f.asked, ",")
+}
+
+// watched is the machine's end of the delay lock that was given last.
+func (f *fakeLogind) watched() *os.File {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lock
+}
+
+// now changes what it answers from here on.
+func (f *fakeLogind) now(refusal *dbus.Error, prepare bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refusal, f.prepare = refusal, prepare
+}
+
+func (f *fakeLogind) forget() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = nil
 }
 
 func refuse(name string) *dbus.Error { return dbus.NewError(name, []any{"no"}) }

@@ -170,6 +170,7 @@ func (l *logind) ask(ctx context.Context, op string, method Method) (Accepted, e
 	if err != nil {
 		return Accepted{}, primitives.Wrap(op, "", "logind's PrepareForShutdown cannot be subscribed to; nothing was asked", cause(ctx, err))
 	}
+	l.client.hold(l.delay(ctx))
 	refusal := l.request(ctx, method)
 	if refusal == nil {
 		return Accepted{Via: "logind", Prepare: l.awaitPrepare(ctx, signals)}, nil
@@ -178,7 +179,20 @@ func (l *logind) ask(ctx context.Context, op string, method Method) (Accepted, e
 	if isLost(refusal) && l.awaitPrepare(ctx, signals) {
 		return Accepted{Via: "logind", Prepare: true}, nil
 	}
+	l.client.Release()
 	return Accepted{}, l.explain(ctx, op, method, refusal)
+}
+
+// delay takes a delay lock, so that logind stops nothing before the caller has
+// passed the answer on: without it the session that asked is often ended first.
+// A logind that gives none is asked all the same; the result is then nil.
+func (l *logind) delay(ctx context.Context) *os.File {
+	var lock dbus.UnixFD
+	err := l.call(ctx, "Inhibit", "shutdown", "ctys", "passing on that the shutdown was accepted", "delay").Store(&lock)
+	if err != nil {
+		return nil
+	}
+	return os.NewFile(uintptr(lock), "inhibitor")
 }
 
 // isLost: the call was sent and no answer came, so it may have been heeded.

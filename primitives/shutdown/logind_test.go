@@ -2,6 +2,8 @@ package shutdown
 
 import (
 	"context"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,13 +40,13 @@ func TestLogindTakesTheRequest(t *testing.T) {
 	fake := &fakeLogind{can: "yes", prepare: true}
 	startLogind(t, address, fake, true)
 	for request, verb := range map[Request]string{
-		{Method: PowerOff}:           "PowerOffWithFlags",
-		{Method: Reboot}:             "RebootWithFlags",
-		{Method: Halt}:               "HaltWithFlags",
-		{Method: RunLevel, Level: 0}: "PowerOffWithFlags",
-		{Method: RunLevel, Level: 6}: "RebootWithFlags",
+		{Method: PowerOff}:           "Inhibit,PowerOffWithFlags",
+		{Method: Reboot}:             "Inhibit,RebootWithFlags",
+		{Method: Halt}:               "Inhibit,HaltWithFlags",
+		{Method: RunLevel, Level: 0}: "Inhibit,PowerOffWithFlags",
+		{Method: RunLevel, Level: 6}: "Inhibit,RebootWithFlags",
 	} {
-		fake.asked = nil
+		fake.forget()
 		client := armed(t, address)
 		if err := client.Supported(context.Background(), request); err != nil {
 			t.Errorf("%v: Supported: %v", request, err)
@@ -56,9 +58,48 @@ func TestLogindTakesTheRequest(t *testing.T) {
 		if err != nil || got.Via != "logind" || !got.Prepare || got.At.IsZero() || got.BootID == "" {
 			t.Errorf("%v: %+v, %v", request, got, err)
 		}
-		if fake.calls() != verb || fake.flags != rootChecksInhibitors {
-			t.Errorf("%v: logind was asked for %s with flags %d", request, fake.calls(), fake.flags)
+		if fake.calls() != verb {
+			t.Errorf("%v: logind was asked for %s", request, fake.calls())
 		}
+	}
+}
+
+// The delay lock is held from before the request until Release, and not after a
+// refusal.
+func TestDelayLock(t *testing.T) {
+	address := privateBus(t)
+	fake := &fakeLogind{can: "yes", prepare: true}
+	startLogind(t, address, fake, true)
+	client := armed(t, address)
+	if _, err := client.Do(context.Background(), Request{Method: PowerOff}); err != nil {
+		t.Fatal(err)
+	}
+	lock := fake.watched()
+	if err := lock.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("not held after Do: %v", err)
+	}
+	client.Release()
+	client.Release()
+	released(t, fake)
+
+	fake.now(refuse("org.freedesktop.login1.OperationInProgress"), false)
+	if _, err := client.Do(context.Background(), Request{Method: PowerOff}); err == nil {
+		t.Fatal("no error")
+	}
+	released(t, fake)
+}
+
+func released(t *testing.T, fake *fakeLogind) {
+	t.Helper()
+	lock := fake.watched()
+	if err := lock.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("still held: %v", err)
 	}
 }
 
@@ -157,7 +198,7 @@ func TestRefused(t *testing.T) {
 			fake := &fakeLogind{can: "yes", refusal: refuse(name)}
 			startLogind(t, address, fake, true)
 			_, err := armed(t, address).Do(context.Background(), Request{Method: Reboot})
-			if primitives.KindOf(err) != kind || fake.calls() != "RebootWithFlags" {
+			if primitives.KindOf(err) != kind || fake.calls() != "Inhibit,RebootWithFlags" {
 				t.Errorf("got %v after %s", err, fake.calls())
 			}
 		})
@@ -180,7 +221,7 @@ func TestLostAnswer(t *testing.T) {
 		if !prepare && primitives.KindOf(err) != primitives.Unreachable {
 			t.Errorf("not seen going down: %+v, %v", got, err)
 		}
-		if fake.calls() != "PowerOffWithFlags" {
+		if fake.calls() != "Inhibit,PowerOffWithFlags" {
 			t.Errorf("asked for %s", fake.calls())
 		}
 	}

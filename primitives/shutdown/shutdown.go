@@ -7,7 +7,9 @@ package shutdown
 
 import (
 	"context"
+	"io"
 	"os"
+	"sync"
 	"time"
 
 	"ctys/primitives"
@@ -84,6 +86,9 @@ type Client struct {
 	find    func(program string) string  // its path, empty where it is missing
 	logs    []string                     // sockets of the system log, best first
 	read    func(string) ([]byte, error) // a file of the system
+
+	mu   sync.Mutex
+	lock io.Closer // logind's delay lock, while it is held
 }
 
 // New makes a Client.
@@ -133,11 +138,16 @@ func (c *Client) Supported(ctx context.Context, request Request) error {
 	return c.toolPermits(op, request)
 }
 
-// Do asks the system to take this machine down and gives back that it accepted;
-// the machine may be gone a moment later. Where there is logind it is asked on
-// D-Bus, without ever prompting anybody, and its PrepareForShutdown signal is
-// waited for up to five seconds; else the system's tools are run. Run levels 1
-// to 5 are always changed by a tool, since logind has none.
+// Do asks the system to take this machine down and gives back that it accepted.
+// Where there is logind it is asked on D-Bus, without ever prompting anybody,
+// and its PrepareForShutdown signal is waited for up to five seconds; else the
+// system's tools are run. Run levels 1 to 5 are always changed by a tool, since
+// logind has none.
+//
+// With logind the caller has time to pass the answer on: nothing is stopped
+// before Release, the end of this process, or logind's InhibitDelayMaxSec (five
+// seconds unless the site changed it, logind.conf(5)), whichever comes first.
+// With a tool the machine may be gone a moment later.
 //
 // Nothing is asked twice: an error of kind Timeout, Canceled or Unreachable
 // whose message says "asked" leaves open whether it was accepted.
@@ -167,6 +177,23 @@ func (c *Client) Do(ctx context.Context, request Request) (Accepted, error) {
 		return Accepted{}, err
 	}
 	return accepted, nil
+}
+
+// Release lets a shutdown that Do has asked for go on at once. It may be called
+// at any time, also twice.
+func (c *Client) Release() { c.hold(nil) }
+
+// hold keeps a delay lock in place of an earlier one.
+func (c *Client) hold(lock *os.File) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lock != nil {
+		_ = c.lock.Close()
+	}
+	c.lock = nil
+	if lock != nil {
+		c.lock = lock
+	}
 }
 
 func (c *Client) ask(ctx context.Context, op string, request Request) (Accepted, error) {
