@@ -245,6 +245,7 @@ func (w *World) Hang(name string) {
 		m.hung = true
 		m.halt()
 		w.note(Entry{Machine: m.Name, Why: "hangs"})
+		w.tell(m, "")
 	})
 }
 
@@ -307,6 +308,12 @@ func (w *World) After(d time.Duration, fn func()) (stop func()) {
 // AwaitPhase blocks until the machine is in one of the phases, or ctx ends.
 func (w *World) AwaitPhase(ctx context.Context, name string, phases ...Phase) error {
 	return w.await(ctx, name, func(m *machine) bool { return slices.Contains(phases, m.phase) })
+}
+
+// AwaitEnterable blocks until the machine's SSH server lets somebody in, or
+// until it does not, or ctx ends.
+func (w *World) AwaitEnterable(ctx context.Context, name string, enterable bool) error {
+	return w.await(ctx, name, func(m *machine) bool { return m.enterable() == enterable })
 }
 
 func (w *World) await(ctx context.Context, name string, done func(m *machine) bool) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 
 	"ctys/primitives"
 	"ctys/primitives/probe"
@@ -53,11 +54,10 @@ func (p *Probe) TCP(ctx context.Context, address string) (probe.Answer, error) {
 // whose port is then the machine's own.
 func (p *Probe) SSH(ctx context.Context, address string) (probe.Answer, error) {
 	host, port := address, 0
-	if h, _, err := net.SplitHostPort(address); err == nil {
+	if _, _, err := net.SplitHostPort(address); err == nil {
 		if host, port, err = splitAddress("probe.ssh", address); err != nil {
 			return probe.Answer{}, err
 		}
-		host = h
 	}
 	return p.ask(ctx, "ssh", "ssh", host, address, func(m *machine) (bool, string) {
 		if m.enterable() && (port == 0 || port == m.port()) {
@@ -78,33 +78,39 @@ func splitAddress(op, address string) (host string, port int, err error) {
 	return host, port, nil
 }
 
-// ask probes a host. Who does not answer is waited for, for World.Silence; a
-// probe that is made to hang by a fault is such silence too.
+// ask probes a host. What does not answer before ctx ends, or World.Silence has
+// passed where ctx has no deadline, is Up=false and no error; so is a probe
+// that is made to hang by a fault.
 func (p *Probe) ask(ctx context.Context, verb, way, host, object string, look func(m *machine) (up bool, detail string)) (probe.Answer, error) {
 	w := p.view.world
 	c := call{power: "probe", verb: verb, object: object, about: p.view.about(host)}
-	answer := probe.Answer{Way: way, Address: object}
+	silent := probe.Answer{Way: way, Address: object, Detail: "no answer"}
+	answer := probe.Answer{Up: true, Way: way, Address: object}
 	begun := w.time.Now()
-	bounded, cancel := primitives.WithTimeout(ctx, w.time, w.Silence)
-	defer cancel()
-	err := p.view.do(bounded, c, func() (string, error) {
+	if _, bounded := ctx.Deadline(); !bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = primitives.WithTimeout(ctx, w.time, w.Silence)
+		defer cancel()
+	}
+	err := p.view.do(ctx, c, func() (string, error) {
 		m, err := p.view.machineOf(c, host)
 		if err != nil {
 			return "", err
 		}
-		answer.Up = true
 		if m != nil {
 			answer.Up, answer.Detail = look(m)
 		}
 		if !answer.Up {
-			answer.Detail = ""
 			return "", errNoAnswer
 		}
 		answer.RTT = w.time.Now().Sub(begun)
-		return "answers " + answer.Detail, nil
+		return strings.TrimSpace("answers " + answer.Detail), nil
 	})
-	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		return probe.Answer{Way: way, Address: object}, nil
+	if errors.Is(err, context.DeadlineExceeded) {
+		return silent, nil
+	}
+	if err != nil {
+		answer.Up = false
 	}
 	return answer, err
 }

@@ -29,7 +29,8 @@ type World struct {
 	// Patience is how long a call waits for a reply that does not come, where
 	// its context gives it longer.
 	Patience time.Duration
-	// Silence is how long a probe waits for an answer that does not come.
+	// Silence is how long a probe waits for an answer that does not come, where
+	// its context has no deadline.
 	Silence time.Duration
 
 	seed  int64
