@@ -18,21 +18,21 @@ type Failure = journal.Failure
 
 // The kinds of events.
 const (
-	KindRequest  = "request"    // what was asked: Data
-	KindIntent   = "intent"     // a write is about to begin
-	KindOutcome  = "outcome"    // a write has ended: Error or nothing
-	KindPlan     = "plan"       // a write that a plan would do
-	KindWait     = "wait"       // a wait or deadline that a plan lists: Text, Seconds
-	KindStep     = "step-begin" // Text, Seconds is its deadline
-	KindProgress = "progress"   // of a step: Text or State
-	KindStepEnd  = "step-end"   // Step names its beginning; State or Error
-	KindNote     = "note"       // for the user
-	KindWarning  = "warning"    // for the user's attention
-	KindOutput   = "output"     // what a script printed
-	KindKeep     = "keep"       // what an earlier run saw: Key, Data
-	KindReceipt  = "receipt"    // the caller has everything up to here
-	KindResult   = "result"     // one target's end: Object, State, Data or Error
-	KindEnd      = "end"        // of the run: Data["exit"]
+	KindRequest  = journal.Request
+	KindIntent   = journal.Intent
+	KindOutcome  = journal.Outcome
+	KindPlan     = journal.Plan
+	KindWait     = journal.Wait
+	KindStep     = journal.StepBegin
+	KindProgress = journal.Progress
+	KindStepEnd  = journal.StepEnd
+	KindNote     = journal.Note
+	KindWarning  = journal.Warning
+	KindOutput   = journal.Output
+	KindKeep     = journal.Keep
+	KindReceipt  = journal.Receipt
+	KindResult   = journal.Result
+	KindEnd      = journal.End
 )
 
 // emit writes an event; a journal that fails is noticed by the next write op.

@@ -3,6 +3,7 @@ package luabind
 import (
 	"context"
 
+	"ctys/luabind/journal"
 	"ctys/primitives"
 
 	lua "github.com/yuin/gopher-lua"
@@ -81,7 +82,7 @@ func (rt *Runtime) stepModule() *Module {
 	}
 }
 
-func (rt *Runtime) say(c *Call, kind string) ([]lua.LValue, error) {
+func (rt *Runtime) say(c *Call, kind journal.Kind) ([]lua.LValue, error) {
 	rt.emit(Event{Kind: kind, Text: c.String("text")})
 	return nil, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"ctys/luabind/journal"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -77,7 +79,7 @@ func (rt *Runtime) newOp(c *Call) *Op {
 func (rt *Runtime) occurrence(op *Op) string {
 	id := op.Verb + " " + op.Object
 	rt.occurrences[id]++
-	return fmt.Sprintf("%s #%d", id, rt.occurrences[id])
+	return journal.Key(op.Verb, op.Object, rt.occurrences[id])
 }
 
 // display gives the arguments as plans and journals may show them.

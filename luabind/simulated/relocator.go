@@ -1,0 +1,120 @@
+// Package simulated gives the host the powers of a simulated world: in the
+// same process for tests of policy, or behind real sockets for the lab.
+package simulated
+
+import (
+	"context"
+	"io/fs"
+	"testing/fstest"
+
+	"ctys/luabind"
+	"ctys/luabind/inventory"
+	"ctys/primitives"
+	"ctys/primitives/shutdown"
+	"ctys/primitives/sim"
+)
+
+// Capabilities are the powers that a machine of the world has; "" is the desk.
+// Orders for other machines run in nested runtimes with those machines' powers.
+func Capabilities(world *sim.World, machine string) luabind.Capabilities {
+	return capabilities(world, machine, nil)
+}
+
+func capabilities(world *sim.World, machine string, desk *Relocator) luabind.Capabilities {
+	view := world.At(machine)
+	relocator := &Relocator{world: world, view: view, desk: desk}
+	return luabind.Capabilities{
+		Clock:    world.Clock(),
+		WOL:      view.WOL(),
+		NIC:      view.NIC(),
+		Bridge:   view.Bridge(),
+		IPMI:     view.IPMI(),
+		Shutdown: view.Shutdown(),
+		Stack:    view.Stack(),
+		Probe:    view.Probe(),
+		Relocate: relocator,
+	}
+}
+
+// Relocator carries orders to machines of a simulated world. As in the real
+// one, the desk is the hub: an agent that must enter a guest asks the desk.
+type Relocator struct {
+	world *sim.World
+	view  *sim.View
+	desk  *Relocator // nil at the desk
+}
+
+// Run runs the order in a nested runtime that has the machine's powers. The
+// caller's line ends when the machine goes down; the nested run ends with it.
+func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(luabind.Event)) (any, error) {
+	if err := r.view.Enter(ctx, order.Machine.Name); err != nil {
+		return nil, err
+	}
+	line, closeLine := r.view.Line(ctx, order.Machine.Name)
+	defer closeLine()
+	down := false
+	runtime, err := r.runtime(ctx, order, func(event luabind.Event) {
+		if event.Kind == luabind.KindIntent && event.Op == "shutdown.apply" {
+			down = true
+		}
+		events(event)
+	})
+	if err != nil {
+		return nil, err
+	}
+	result, err := runtime.CallScript(line, order.Script, order.Function, order.Request)
+	if line.Err() != nil && ctx.Err() == nil && down {
+		return map[string]any{"lost": true, "down": true}, nil
+	}
+	if line.Err() != nil && ctx.Err() == nil {
+		return nil, context.Cause(line)
+	}
+	return result, err
+}
+
+func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events func(luabind.Event)) (*luabind.Runtime, error) {
+	machines, err := inventory.Parse("order", []byte(order.Inventory))
+	if err != nil {
+		return nil, err
+	}
+	desk := r.desk
+	if desk == nil {
+		desk = r
+	}
+	authority := order.Authority
+	return luabind.New(capabilities(r.world, order.Machine.Name, desk), luabind.Options{
+		Authority: &authority,
+		Plan:      order.Plan,
+		Yes:       order.Yes,
+		MayDown:   order.MayDown,
+		Inventory: machines,
+		Settings:  order.Settings,
+		Path:      []fs.FS{Modules(order.Modules)},
+		Self:      order.Machine.Name,
+		Events:    events,
+		KeyPrefix: luabind.TaskKey(ctx),
+	}), nil
+}
+
+// Modules is a file tree of scripts by file name.
+func Modules(files map[string]string) fs.FS {
+	tree := fstest.MapFS{}
+	for name, text := range files {
+		tree[name] = &fstest.MapFile{Data: []byte(text)}
+	}
+	return tree
+}
+
+// ShutDown asks a machine's own system, which must be one that can be entered.
+func (r *Relocator) ShutDown(ctx context.Context, machine luabind.Machine, request shutdown.Request) error {
+	if err := r.view.Enter(ctx, machine.Name); err != nil {
+		return err
+	}
+	_, err := r.world.At(machine.Name).Shutdown().Do(ctx, request)
+	return err
+}
+
+// Console is not part of a simulation.
+func (r *Relocator) Console(_ context.Context, machine luabind.Machine) (int, error) {
+	return 0, primitives.Errorf(primitives.Unsupported, "action.console", machine.Name, "a simulated world in memory has no consoles; use ctys lab")
+}
