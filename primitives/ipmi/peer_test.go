@@ -112,19 +112,19 @@ set_working_mc 0x20
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	awaitBound(t, address, port)
+	awaitAnswer(t, address, port)
 	return &simulator{dir: dir, target: Target{Host: address, Port: port, User: "oper", Password: secret(password)}}
 }
 
-// awaitBound waits until somebody listens on a UDP address.
-func awaitBound(t *testing.T, address string, port int) {
+// awaitAnswer waits until a BMC tells its cipher suites.
+func awaitAnswer(t *testing.T, address string, port int) {
 	t.Helper()
+	target := Target{Host: address, Port: port}
 	for range 500 {
-		conn, err := net.ListenPacket("udp", net.JoinHostPort(address, fmt.Sprint(port)))
-		if err != nil {
+		suites, err := discover(context.Background(), primitives.SystemClock{}, target.address(), 100*time.Millisecond)
+		if err == nil && len(suites) > 0 {
 			return
 		}
-		conn.Close()
 		time.Sleep(10 * time.Millisecond)
 	}
 	t.Fatal("ipmi_sim did not come up")
