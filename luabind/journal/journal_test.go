@@ -3,7 +3,6 @@ package journal
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -76,8 +75,7 @@ const testJob = exampleID
 var bg = context.Background()
 
 func note(text string) Entry {
-	data, _ := json.Marshal(text)
-	return Entry{Kind: Note, Data: data}
+	return Entry{Kind: Note, Text: text}
 }
 
 func mustAppend(t *testing.T, j *Journal, entry Entry) uint64 {
@@ -143,7 +141,7 @@ func TestManyWritersAtOnceKeepTheOrder(t *testing.T) {
 		go func() {
 			defer all.Done()
 			for n := range 20 {
-				seq, err := j.Append(Entry{Kind: Note, Task: fmt.Sprint(task), Data: json.RawMessage(fmt.Sprint(n))})
+				seq, err := j.Append(Entry{Kind: Note, Task: fmt.Sprint(task), Text: fmt.Sprint(n)})
 				if err == nil {
 					err = j.Sync(bg, seq)
 				}
@@ -160,7 +158,7 @@ func TestManyWritersAtOnceKeepTheOrder(t *testing.T) {
 	}
 	next := map[string]int{}
 	for _, entry := range log.Entries {
-		if string(entry.Data) != fmt.Sprint(next[entry.Task]) || entry.Job != testJob || entry.At.IsZero() {
+		if entry.Text != fmt.Sprint(next[entry.Task]) || entry.Job != testJob || entry.At.IsZero() {
 			t.Fatalf("%+v", entry)
 		}
 		next[entry.Task]++
@@ -286,7 +284,7 @@ func TestAppendRefuses(t *testing.T) {
 	}{
 		{Entry{}, `"" is no kind of entry`},
 		{Entry{Kind: "maybe"}, `"maybe" is no kind of entry`},
-		{Entry{Kind: Note, Data: json.RawMessage("{")}, "the entry cannot be written as JSON"},
+		{Entry{Kind: Note, Data: map[string]any{"f": func() {}}}, "the entry cannot be written as JSON"},
 		{note(strings.Repeat("x", maxLine)), "at most 16777216 are taken"},
 	} {
 		if _, err := j.Append(test.entry); err == nil || !strings.Contains(err.Error(), test.want) || primitives.KindOf(err) != primitives.Invalid {
@@ -426,7 +424,7 @@ func TestHistory(t *testing.T) {
 	}
 	h := NewHistory([]Entry{
 		{Seq: 1, Kind: Intent, Key: "a"}, {Seq: 2, Kind: Intent, Key: "b"}, {Seq: 3, Kind: Outcome, Key: "a"},
-		{Seq: 4, Kind: Keep, Key: "k", Data: json.RawMessage("1")}, {Seq: 5, Kind: Keep, Key: "k", Data: json.RawMessage("2")},
+		{Seq: 4, Kind: Keep, Key: "k", Data: map[string]any{"n": 1}}, {Seq: 5, Kind: Keep, Key: "k", Data: map[string]any{"n": 2}},
 		{Seq: 6, Kind: Intent, Key: "c"}, {Seq: 7, Kind: Outcome, Key: "c"}, {Seq: 8, Kind: Intent, Key: "c"},
 	})
 	var open []string
@@ -436,7 +434,7 @@ func TestHistory(t *testing.T) {
 	if strings.Join(open, " ") != "2 8" {
 		t.Error(open)
 	}
-	if kept, ok := h.Kept("k"); !ok || string(kept.Data) != "2" {
+	if kept, ok := h.Kept("k"); !ok || kept.Data["n"] != 2 {
 		t.Error(kept)
 	}
 	if _, ok := h.Outcome("a"); !ok {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"unicode/utf8"
 
 	"ctys/primitives"
@@ -133,10 +134,16 @@ func decode(line []byte, seq uint64) (Entry, error) {
 	return entry, nil
 }
 
-// plainer says what io.EOF means here.
+// plainer says what package json found, in words about the line.
 func plainer(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	var mismatch *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("it ends too early")
+	case errors.As(err, &mismatch) && mismatch.Field == "":
+		return fmt.Errorf("it is no JSON object but a JSON %s", mismatch.Value)
+	case errors.As(err, &mismatch):
+		return fmt.Errorf("the field %q cannot be a JSON %s", mismatch.Field, mismatch.Value)
 	}
-	return err
+	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 }
