@@ -26,11 +26,14 @@ type Trait string
 // The traits. A guest without any ignores its power button.
 const (
 	HonoursACPI Trait = "acpi"  // the power button shuts it down
-	HasAgent    Trait = "agent" // it has the channel of a guest agent, and an agent that can shut down and reboot
-	DeadAgent   Trait = "dead"  // it has the channel, and no agent
+	HasAgent    Trait = "agent" // it has the channel of a guest agent, and an agent that shuts down, reboots and tells AgentAddress
+	DeadAgent   Trait = "dead"  // it has the channel, and an agent that is connected and never answers
 )
 
-// Guest is a QEMU guest that a Libvirtd has defined.
+// AgentAddress is what the agent of each guest tells as the guest's address.
+const AgentAddress = "192.0.2.7"
+
+// Guest is a QEMU guest or a container that a Libvirtd has defined.
 type Guest struct {
 	Name    string
 	UUID    string
@@ -75,9 +78,7 @@ func (l *Libvirtd) newGuest(driver, name string) *Guest {
 func domainXML(guest *Guest, image Image, traits []Trait) string {
 	words, channel := "", ""
 	for _, trait := range traits {
-		if trait != DeadAgent {
-			words += fmt.Sprintf(" guest.%s=yes", trait)
-		}
+		words += fmt.Sprintf(" guest.%s=yes", trait)
 		if trait != HonoursACPI {
 			channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>"
 		}
@@ -187,8 +188,6 @@ func (g *Guest) do(with func(*rpc, libvirt.Domain) error) error {
 // rpc is a connection of the rig itself, so that it does not depend on what it
 // is there to test.
 type rpc = libvirt.Libvirt
-
-func (l *Libvirtd) with(work func(*rpc) error) error { return l.on("qemu", work) }
 
 func (l *Libvirtd) on(driver string, work func(*rpc) error) error {
 	uri, _, _ := strings.Cut(l.URI(driver), "?")

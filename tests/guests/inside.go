@@ -85,6 +85,8 @@ func mountAll(folder string) error {
 			return fmt.Errorf("mount over %s: %w", target, err)
 		}
 	}
+	// libvirt's containers fail where both versions of control groups are mounted
+	_ = unix.Unmount("/sys/fs/cgroup/unified", unix.MNT_DETACH)
 	return nil
 }
 

@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -34,6 +34,7 @@ type Libvirtd struct {
 	commands io.WriteCloser
 	answers  *bufio.Reader
 	guests   []*Guest
+	groups   []string // the machine's control groups of libvirt before this one
 }
 
 // Need skips the test where the machine cannot run a private libvirtd with
@@ -78,7 +79,7 @@ func Open() (*Libvirtd, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Libvirtd{Folder: folder, Socket: filepath.Join(folder, "libvirt-sock")}
+	l := &Libvirtd{Folder: folder, Socket: filepath.Join(folder, "libvirt-sock"), groups: controlGroups()}
 	if err := l.open(); err != nil {
 		err = fmt.Errorf("private libvirtd: %w\n%s", err, l.Log())
 		l.Close()
@@ -186,12 +187,7 @@ func (l *Libvirtd) Start() error {
 }
 
 func (l *Libvirtd) ping() error {
-	connection, err := net.Dial("unix", l.Socket)
-	if err != nil {
-		return err
-	}
-	connection.Close()
-	return l.with(func(*rpc) error { return nil })
+	return l.on("qemu", func(*rpc) error { return nil })
 }
 
 // URI is how ctys calls a driver of this libvirtd: "qemu", "lxc" or "test".
@@ -243,6 +239,27 @@ func (l *Libvirtd) Close() {
 		_ = l.tell("await-exit")
 		l.commands.Close()
 		_ = l.init.Wait()
+		l.removeControlGroups()
 	}
 	os.RemoveAll(l.Folder)
+}
+
+// controlGroups are the control groups below which libvirt puts containers.
+func controlGroups() []string {
+	var found []string
+	for _, pattern := range []string{"/sys/fs/cgroup/machine", "/sys/fs/cgroup/*/machine"} {
+		groups, _ := filepath.Glob(pattern) // the pattern is sound
+		found = append(found, groups...)
+	}
+	return found
+}
+
+// removeControlGroups removes those that have come since; one that is in use
+// stays.
+func (l *Libvirtd) removeControlGroups() {
+	for _, group := range controlGroups() {
+		if !slices.Contains(l.groups, group) {
+			_ = syscall.Rmdir(group)
+		}
+	}
 }
