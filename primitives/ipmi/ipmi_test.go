@@ -304,6 +304,30 @@ func TestCycleUnknown(t *testing.T) {
 	}
 }
 
+// A caller who gives up while a cycle is on its way is told the same, and the
+// session is closed for him.
+func TestCycleCanceled(t *testing.T) {
+	noLeaks(t)
+	peer := startLibraryBMC(t, "127.0.77.29", 3)
+	ctx, cancel := context.WithCancel(within5s(t))
+	path := startRelay(t, peer.target, func(reply bool, n int, _ []byte) bool {
+		if reply && n == 5 {
+			cancel()
+			return true
+		}
+		return false
+	})
+	c := New(Options{})
+	c.bmcs.of(path.target.address()).remember(3)
+	wantKind(t, c.Control(ctx, path.target, Cycle), primitives.Canceled, "unknown, not repeated")
+	if n := peer.chassis.cycles(); n != 1 {
+		t.Errorf("the machine was cycled %d times", n)
+	}
+	if n := openSessions(peer); n != 0 {
+		t.Errorf("%d sessions are left open", n)
+	}
+}
+
 // On a bad line reads and the controls that may be repeated come through, and
 // the machine is where they lead.
 func TestLossyLine(t *testing.T) {

@@ -131,6 +131,21 @@ func TestAcceptable(t *testing.T) {
 	}
 }
 
+// A refusal of two bytes is read as the status that it is; nothing else changes.
+func TestComplete(t *testing.T) {
+	header := []byte{rmcpVersion, 0, 0xff, classIPMI, formatRMCP, 0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	for payload, want := range map[string]int{"": 0, "\x00": 1, "\x00\x00": 2, "\x00\x11": 8, "\x00\x11\x00\x00\x01": 8,
+		"\x00\x11\x00\x00\x01\x02\x03\x04": 8, "\x00\x11\x00\x00\x01\x02\x03\x04\x05": 9} {
+		buffer := make([]byte, 64)
+		n := copy(buffer, header)
+		n += copy(buffer[n:], payload)
+		buffer[lengthOffset] = byte(len(payload))
+		if got := complete(buffer, n); got != payloadOffset+want || int(buffer[lengthOffset]) != want {
+			t.Errorf("%q: %d bytes, length %d; want a payload of %d", payload, got, buffer[lengthOffset], want)
+		}
+	}
+}
+
 func FuzzAcceptable(f *testing.F) {
 	keys, good := sessionPacket(f)
 	f.Add(good, uint8(0), true)
@@ -140,8 +155,12 @@ func FuzzAcceptable(f *testing.F) {
 		if !inSession {
 			k = nil
 		}
-		if acceptable(packet, types.PayloadType(expect), k) && len(packet) < payloadOffset {
-			t.Error("a packet without a header is taken")
+		if !acceptable(packet, types.PayloadType(expect), k) {
+			return
+		}
+		buffer := append(packet, make([]byte, minSetUpReply)...)
+		if n := complete(buffer, len(packet)); n < payloadOffset || n > len(buffer) {
+			t.Errorf("a packet of %d bytes became one of %d", len(packet), n)
 		}
 	})
 }

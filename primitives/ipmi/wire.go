@@ -118,9 +118,30 @@ func (w *wire) Read(buffer []byte) (int, error) {
 		}
 		w.mu.Unlock()
 		if ok {
-			return n, nil
+			return complete(buffer, n), nil
 		}
 	}
+}
+
+// minSetUpReply is the length of a refusal during the set-up of a session: tag,
+// status, reserved bytes and session id (IPMI 2.0, tables 13-10 to 13-14).
+const minSetUpReply = 8
+
+// complete fills up a refusal that ends after the status code, as OpenIPMI's
+// ipmi_sim sends it, so that the library reads the status and not only that
+// the packet is short. It gives the new length of the packet.
+func complete(buffer []byte, n int) int {
+	packet := buffer[:n]
+	length := int(binary.LittleEndian.Uint16(packet[lengthOffset:]))
+	whole := payloadOffset + minSetUpReply
+	refusal := packet[payloadTypeOffset]&typeMask >= uint8(types.PayloadTypeRmcpOpenSessionRequest) &&
+		length >= 2 && length < minSetUpReply && packet[payloadOffset+1] != 0
+	if !refusal || len(buffer) < whole {
+		return n
+	}
+	clear(buffer[payloadOffset+length : whole])
+	buffer[lengthOffset] = minSetUpReply
+	return whole
 }
 
 // SetReadDeadline sets the deadline unless the exchange was given up meanwhile.
