@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +19,7 @@ import (
 
 // Options says what machine a test wants. The zero value is a good one.
 type Options struct {
-	Name          string // host name; default "machine1" and so on
+	Name          string // host name, also that of an interface: up to 15 letters, digits and dashes; default "machine1" and so on
 	AuthorizedKey []byte // a line of authorized_keys(5) for root and operator, beside the rig's own
 	Desk          *Desk  // default: one of its own
 }
@@ -45,6 +46,9 @@ type Machine struct {
 	off     chan struct{} // closed when it is off and cleared away
 }
 
+// nameForm keeps a name fit for a host, an interface and a path.
+var nameForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,14}$`)
+
 // Start boots a machine and gives it back when its boot has finished. It is
 // cut off when the test ends, and its console is logged if the test failed.
 func Start(t testing.TB, options Options) *Machine {
@@ -57,6 +61,9 @@ func Start(t testing.TB, options Options) *Machine {
 	m := &Machine{Name: options.Name, Desk: desk, index: desk.next()}
 	if m.Name == "" {
 		m.Name = fmt.Sprintf("machine%d", m.index)
+	}
+	if !nameForm.MatchString(m.Name) {
+		t.Fatalf("machine name %q: a lower-case letter, then up to 14 letters, digits or dashes", m.Name)
 	}
 	m.IP = fmt.Sprintf("198.18.0.%d", 1+m.index)
 	m.Address = m.IP + ":22"
@@ -84,7 +91,8 @@ func (m *Machine) insertDisk(t testing.TB, lower string) {
 	// mount options reserve.
 	const script = `
 cd "$2"
-mkdir -p /run/disk/$1
+mkdir -p /run/disk
+mkdir /run/disk/$1 # two machines of one name end here
 mount -t tmpfs -o size=1g tmpfs /run/disk/$1
 mkdir /run/disk/$1/upper /run/disk/$1/work /run/disk/$1/root
 mount -t overlay -o lowerdir=.,upperdir=/run/disk/$1/upper,workdir=/run/disk/$1/work root /run/disk/$1/root

@@ -73,7 +73,8 @@ func tree(t testing.TB) string {
 		return done
 	}
 	program := testneed.Program(t, "mmdebstrap", "mmdebstrap")
-	half := done + ".half"
+	// One name for all recipes: what an interrupted build left is cleared here.
+	half := filepath.Join(dir, "half")
 	if err := os.RemoveAll(half); err != nil {
 		t.Fatal(err)
 	}
