@@ -76,15 +76,23 @@ func (rt *Runtime) write(event Event) (uint64, error) {
 
 // forwarder takes the events of another machine into this run: its numbers
 // become ours, and its outermost steps stand below the step of the caller.
-func (rt *Runtime) forwarder() func(Event) {
-	outer := rt.current.step.id()
-	numbers := map[uint64]uint64{0: outer}
-	return func(event Event) {
-		theirs := event.Seq
-		event.Step = numbers[event.Step]
-		ours, _ := rt.write(event)
-		numbers[theirs] = ours
+type forwarder struct {
+	rt      *Runtime
+	numbers map[uint64]uint64
+	planned []Event
+}
+
+func (rt *Runtime) forwarder() *forwarder {
+	return &forwarder{rt: rt, numbers: map[uint64]uint64{0: rt.current.step.id()}}
+}
+
+func (f *forwarder) take(event Event) {
+	theirs := event.Seq
+	event.Step = f.numbers[event.Step]
+	if event.Kind == KindPlan {
+		f.planned = append(f.planned, event)
 	}
+	f.numbers[theirs], _ = f.rt.write(event)
 }
 
 // stepNode is the step that a task is in.

@@ -143,12 +143,22 @@ func (rt *Runtime) carrier(uri string) string {
 	return machineObject(host)
 }
 
+// within names what takes a guest with it when it goes off: the machine that
+// carries it, and the machine that it is itself in the inventory.
+func (rt *Runtime) within(guest stack.Guest) []string {
+	names := []string{rt.carrier(guest.URI)}
+	if rows, err := rt.options.Inventory.Lookup("U", guest.UUID); err == nil && len(rows) == 1 {
+		names = append(names, machineObject(rows[0].Name))
+	}
+	return names
+}
+
 func (rt *Runtime) guestOperation(effect Effect) *Operation {
 	return &Operation{
 		Effect:   effect,
 		Property: PropertyState,
 		Object:   func(c *Call) string { return guestID(guestOf(c).Ref) },
-		Within:   func(c *Call) []string { return []string{rt.carrier(guestOf(c).URI)} },
+		Within:   func(c *Call) []string { return rt.within(guestOf(c)) },
 	}
 }
 
@@ -217,7 +227,7 @@ func (rt *Runtime) guestValue(c *Call, guest stack.Guest) lua.LValue {
 func (rt *Runtime) guestList(c *Call, guests []stack.Guest) lua.LValue {
 	list := rt.root.CreateTable(len(guests), 0)
 	for i, guest := range guests {
-		if left, ok := rt.overlay[guestID(guest.Ref)][PropertyState]; ok {
+		if left, ok := rt.overlay.left(guestID(guest.Ref), rt.within(guest), PropertyState); ok {
 			guest = leftGuest(guest, left)
 		}
 		list.RawSetInt(i+1, rt.guestValue(c, guest))

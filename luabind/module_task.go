@@ -56,6 +56,13 @@ func (rt *Runtime) taskModule() *Module {
 				Run:     rt.taskDeadline,
 			},
 			{
+				Name: "finally", Help: "Calls fn, then cleanup(stopped), also where fn raises or the task is stopped; stopped tells whether fn did not end well.",
+				Args:    []Param{{Name: "fn", Type: Callback, Required: true}, {Name: "cleanup", Type: Callback, Required: true, Help: "has 10 s"}},
+				Result:  "what fn returns; raises what fn raises",
+				Example: `task.finally(function() task.sleep(0.01) end, function(stopped) assert(not stopped) end)`,
+				Run:     rt.taskFinally,
+			},
+			{
 				Name: "now", Help: "The time, in seconds since 1970 (of the simulated world in a simulation).",
 				Result: "a number", Example: `local began = task.now()`,
 				Run: func(*Call) ([]lua.LValue, error) { return []lua.LValue{rt.toLua(rt.caps.Clock.Now())}, nil },
@@ -134,6 +141,26 @@ func (rt *Runtime) taskDeadline(c *Call) ([]lua.LValue, error) {
 	var late errDeadline
 	if errors.As(err, &late) {
 		err = &primitives.Error{Kind: primitives.Timeout, Op: c.Verb(), Message: late.Error()}
+	}
+	return values, err
+}
+
+// cleanupTime is what a cleanup has after its task was stopped.
+const cleanupTime = 10 * time.Second
+
+func (rt *Runtime) taskFinally(c *Call) ([]lua.LValue, error) {
+	values, err := rt.call(c.L, c.Callback("fn"), nil)
+	task := rt.current
+	outer := task.ctx
+	task.scope(context.WithoutCancel(outer))
+	task.steps = 0
+	late := rt.withDeadline(cleanupTime, func() error {
+		_, err := rt.call(c.L, c.Callback("cleanup"), []lua.LValue{lua.LBool(err != nil)})
+		return err
+	})
+	task.scope(outer)
+	if err == nil {
+		err = late
 	}
 	return values, err
 }

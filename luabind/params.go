@@ -36,7 +36,11 @@ func (c *Call) unpack() error {
 		}
 		position++
 	}
-	if extra := c.L.GetTop() - position + 1; extra > 0 {
+	for ; position <= c.L.GetTop(); position++ {
+		if c.L.Get(position) == lua.LNil {
+			continue
+		}
+		extra := c.L.GetTop() - position + 1
 		return c.invalid("%d argument(s) too many; usage: %s", extra, c.Function.usage(c.Module, c.Self != nil))
 	}
 	return nil

@@ -2,6 +2,7 @@ package luabind
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
@@ -16,19 +17,28 @@ func (o overlay) leave(object, property string, value any) {
 	o[object][property] = value
 }
 
-// left looks a property up. Whatever is carried by a machine that the plan has
-// switched off is off too.
-func (o overlay) left(op *Op) (any, bool) {
-	if value, ok := o[op.Object][op.Property]; ok {
+// left looks a property of an object up. Whatever is within a machine that the
+// plan has switched off is off too.
+func (o overlay) left(object string, within []string, property string) (any, bool) {
+	if value, ok := o[object][property]; ok {
 		return value, true
 	}
-	if op.Property != PropertyState && op.Property != PropertyPower {
+	if len(o) == 0 || property != PropertyState && property != PropertyPower {
 		return nil, false
 	}
-	carried := slices.ContainsFunc(op.Within, func(carrier string) bool {
+	carried := slices.ContainsFunc(within, func(carrier string) bool {
 		return o[carrier][PropertyPower] == "off"
 	})
 	return "off", carried
+}
+
+// adopt takes over what a planned run on another machine would have left.
+func (o overlay) adopt(events []Event) {
+	for _, event := range events {
+		if property, ok := event.Data["property"].(string); ok && event.State != "" {
+			o.leave(event.Object, property, event.State)
+		}
+	}
 }
 
 // Properties that more than one power reads or leaves.
@@ -47,10 +57,13 @@ func (rt *Runtime) plan(op *Op, next Handler) (any, error) {
 		return rt.planRead(op, next)
 	}
 	rt.planned++
-	rt.emit(Event{Kind: KindPlan, Op: op.Verb, Object: op.Object, Effect: string(op.Effect), Data: op.Args})
+	event := Event{Kind: KindPlan, Op: op.Verb, Object: op.Object, Effect: string(op.Effect), Data: map[string]any{"args": op.Args}}
 	if op.operation.Leaves != nil {
-		rt.overlay.leave(op.Object, op.Property, op.operation.Leaves(op.call))
+		left := op.operation.Leaves(op.call)
+		rt.overlay.leave(op.Object, op.Property, left)
+		event.State, event.Data["property"] = fmt.Sprint(left), op.Property
 	}
+	rt.emit(event)
 	if op.operation.Planned == nil {
 		return nil, nil
 	}
@@ -59,7 +72,7 @@ func (rt *Runtime) plan(op *Op, next Handler) (any, error) {
 
 func (rt *Runtime) planRead(op *Op, next Handler) (any, error) {
 	operation := op.operation
-	value, ok := rt.overlay.left(op)
+	value, ok := rt.overlay.left(op.Object, op.Within, op.Property)
 	if op.Property != "" && ok && (operation.Settled == nil || operation.Settled(op.call, value)) {
 		if operation.Answer == nil {
 			return value, nil

@@ -118,3 +118,11 @@ func (r *Relocator) ShutDown(ctx context.Context, machine luabind.Machine, reque
 func (r *Relocator) Console(_ context.Context, machine luabind.Machine) (int, error) {
 	return 0, primitives.Errorf(primitives.Unsupported, "action.console", machine.Name, "a simulated world in memory has no consoles; use ctys lab")
 }
+
+// Path is a search path of one folder with these scripts; nil has none.
+func Path(files map[string]string) []fs.FS {
+	if len(files) == 0 {
+		return nil
+	}
+	return []fs.FS{Modules(files)}
+}

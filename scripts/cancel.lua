@@ -1,0 +1,223 @@
+-- CANCEL: take down what runs on a machine and, with SELF, the machine itself.
+--
+-- Read from top to bottom it is the story of one run: the desk checks the
+-- request and sends an order to each target; there the stack goes first, each
+-- guest up its ladder, then the machine; the desk looks whether it is true.
+-- Every step is a field of M and called through M, so a site replaces one:
+--
+--     local cancel = require "stock.cancel"
+--     function cancel.at_deadline(guest, order) return "destroy" end
+--     return cancel
+
+local goal = require "goal"
+local grammar = require "cancel_grammar"
+local steps = require "cancel_steps"
+local ladder = require "ladder"
+local targets = require "targets"
+local walk = require "walk"
+
+local M = {}
+
+M.head = {
+  what = "Take down what runs on a machine, in order, and with SELF the machine itself.",
+  usage = "ctys -t TYPE -a cancel=SUBOPT[,SUBOPT…] TARGET…",
+  examples = {
+    "ctys -t pm -a cancel=poweroff:0 lab01",
+    "ctys -t pm -a cancel=self,poweroff:30 --plan lab01",
+    "ctys -t kvm -a cancel=l:web1,poweroff lab01",
+  },
+  categories = { "destructive" },
+  touches = { "stack", "shutdown", "action", "probe", "ipmi.power_status", "nic.read", "bridge.read" },
+}
+
+-- The desk -------------------------------------------------------------------
+
+--- What ctys calls: the whole request, on the desk.
+function M.action(request)
+  local wanted = M.parse(request)
+  M.check(request, wanted)
+  return targets.each(request, "cancel", function(target) return M.target(request, wanted, target) end)
+end
+
+--- The sub-options, checked; a bad one ends the request before any contact.
+function M.parse(request)
+  local wanted = grammar.parse(request.subopts or "", { type = request.type, targets = #(request.targets or {}) })
+  for _, hint in ipairs(wanted.hints or {}) do step.note(hint) end
+  return wanted
+end
+
+--- What can be refused from the request and the inventory alone.
+function M.check(request, wanted)
+  steps.in_this_version(wanted)
+  steps.address_fits(request, wanted)
+  if wanted.timeout == 0 and not wanted.force and not step.planning()
+      and not step.confirm("TIMEOUT:0 destroys every guest at once. Go on?") then
+    targets.refuse('"TIMEOUT:0" goes to the deadline at once: add FORCE, or --yes')
+  end
+  targets.limit(request, "Take power away from")
+end
+
+--- One target: its order is carried to it, and what it says is looked at.
+function M.target(request, wanted, target)
+  local _, seen = step.run(target.name, function()
+    local order = steps.order(request, wanted, target)
+    local told = action.at(target.name, "cancel", order, { user = target.user, take_down = wanted.self })
+    local seen = M.confirm(order, told)
+    return seen.state, seen
+  end, { object = target.name })
+  return seen
+end
+
+--- Whether what the machine reported is true of it.
+function M.confirm(order, told)
+  if told.exit and told.exit ~= 0 then return steps.failed(order, told) end
+  if not order.wanted.self then return steps.cancelled(order, told) end
+  local method, seconds = steps.machine_method(order.wanted), inventory.setting("deadline")
+  if method == "reboot" then
+    return M.bring_back(order, told, goal.rebooted(order.machine, told.boot_id, seconds, function() return steps.boot_id(order.machine) end))
+  elseif method == "runlevel" then
+    return { state = "run level " .. order.wanted.level, text = string.format("%s was told to go to run level %d", order.machine, order.wanted.level) }
+  end
+  return goal.off(order.machine, { accepted = told.accepted ~= nil or told.down }, seconds)
+end
+
+-- The machine ----------------------------------------------------------------
+
+--- Runs on the machine that the order names: first what is on it, then itself.
+function M.here(order)
+  local report = { machine = order.machine, exit = 0, guests = {} }
+  M.check_here(order)
+  M.stack(order, report)
+  if order.wanted.self then M.take_down(order, report) end
+  return report
+end
+
+--- What only the machine can tell, asked before anything is touched.
+function M.check_here(order)
+  if order.wanted.self then steps.can_go_down(order) end
+  if order.wanted.wol then steps.can_be_armed(order) end
+end
+
+--- Cancels what runs here, all at once, and notes what ran before.
+function M.stack(order, report)
+  local list = M.choose(order, M.walk(order, report))
+  report.ran = journal.keep("ran on " .. order.machine, function() return steps.running(list) end)
+  steps.each(list, function(guest) return M.guest(guest, order) end, report)
+end
+
+--- Every guest on this machine. A hypervisor that cannot be asked ends the run
+--- here: what it carries is not known to be off.
+function M.walk(order, report)
+  return steps.walk(order, report)
+end
+
+--- For pm everything that runs, for a VM type the guests that were addressed.
+function M.choose(order, all)
+  return steps.choose(order, all)
+end
+
+--- One guest, by the method of the request (see the table in the reference).
+function M.guest(guest, order)
+  local what = steps.method(order.wanted)
+  return step.run(guest.name, function()
+    return M[what](guest, order)
+  end, { object = guest.uri .. " " .. guest.uuid, deadline = M.deadline(guest, order) })
+end
+
+--- Takes a guest down: from inside, through its hypervisor, at the deadline.
+function M.shut_down(guest, order)
+  if ladder.is_off(guest) then return "off" end
+  if order.wanted.force then return M.destroy(guest, order) end
+  if guest.state == "paused" then ladder.ask(guest, "resume") end
+  local deadline = M.deadline(guest, order)
+  local finish = task.now() + deadline
+  step.otherwise(M.at_deadline(guest, order) == "destroy" and "destroy" or "leave it running, and leave the machine alone", { after = deadline })
+  local off = deadline > 0 and (M.inside(guest, order, finish) or M.by_agent(guest, finish) or M.by_hypervisor(guest, finish))
+  if off then return "off" end
+  if M.at_deadline(guest, order) == "destroy" then return M.destroy(guest, order) end
+  return steps.still_on(guest, order, deadline)
+end
+
+--- Seconds that a guest has: what was typed, else its row's, else the site's.
+function M.deadline(guest, order)
+  return steps.deadline(guest, order)
+end
+
+--- What happens to a guest that is still on at its deadline: "destroy" where a
+--- deadline was typed or the guest or the site says so, else "stop".
+function M.at_deadline(guest, order)
+  return steps.at_deadline(guest, order)
+end
+
+--- From inside: a guest that carries others cancels them and then itself; any
+--- other that lets us in is told by its own system.
+function M.inside(guest, order, finish)
+  return steps.inside(guest, order, finish)
+end
+
+M.by_agent = ladder.by_agent
+M.by_hypervisor = ladder.by_hypervisor
+
+--- Cuts a guest off at the hypervisor that carries it.
+function M.destroy(guest, order)
+  ladder.destroy(guest)
+  return "off"
+end
+
+--- Reboots a guest: down, seen off, started, seen running by another witness.
+function M.reboot(guest, order)
+  if ladder.is_off(guest) then return "off" end
+  return steps.reboot(guest, order, M)
+end
+
+--- Run levels 2 to 5 leave the guests alone.
+function M.leave(guest) return guest.state end
+
+function M.pause(guest) guest:suspend() return "paused" end
+function M.suspend(guest) guest:managed_save() return "saved" end
+
+--- The machine itself: only when every guest has reached its goal, or by FORCE.
+function M.take_down(order, report)
+  if not M.may_go_down(order, report) then return end
+  M.announce(order)
+  report.boot_id = steps.own_boot_id()
+  report.receipt = journal.receipt{ deadline = 5 }
+  report.accepted = M.apply(order)
+end
+
+--- Looks again at every guest: nothing unknown, nobody's new guest is on.
+function M.may_go_down(order, report)
+  return steps.may_go_down(order, report, M)
+end
+
+--- Tells the users of the machine, and waits the delay.
+function M.announce(order)
+  local delay = steps.delay(order)
+  local what = string.upper(order.wanted.method)
+  task.finally(function()
+    shutdown.announce{ message = string.format("ctys: %s of %s in %g s, asked for by %s", what, order.machine, delay, order.by) }
+    step.run(string.format("announced, %g s", delay), function() task.sleep(delay) end, { deadline = delay })
+  end, function(stopped)
+    if stopped then shutdown.announce{ message = "ctys: " .. what .. " of " .. order.machine .. " was called off" } end
+  end)
+end
+
+--- Asks the machine's system for the method.
+function M.apply(order)
+  return steps.apply(order)
+end
+
+--- After a reboot of the machine: what ran on it and did not come back alone.
+function M.bring_back(order, told, seen)
+  return steps.bring_back(order, told, seen)
+end
+
+--- Runs on a machine that is up again: starts those of the list that are off.
+function M.start_again(order)
+  return steps.start_again(order)
+end
+
+--- Runs on a machine: which boot of it this is.
+function M.witness() return { boot_id = steps.own_boot_id() } end
+
+return M

@@ -1,0 +1,99 @@
+-- goal: when has a machine that was told to go down, or to come back, done so?
+--
+--     local goal = require "goal"
+--     local seen = goal.off("lab01", { accepted = true, receipt = true })
+--     --> { state = "off", seen_by = "bmc", text = "lab01 is off" }
+--
+-- Its BMC is believed, then the hypervisor above it. Without either there must
+-- be three things: the machine's own last record that its system took the
+-- request, that record here, and silence on every probe. That is worded so:
+-- nobody has seen the machine off.
+
+local power = require "power"
+
+local M = {}
+
+-- Seconds without any answer before a machine counts as gone; seconds between
+-- two looks.
+local SILENT, LOOK_EVERY = 10, 1
+
+local function clock(time)
+  return string.format("%.0f s", time)
+end
+
+-- Looks again and again until check() gives something or the time is over.
+local function poll(seconds, check)
+  local finish = task.now() + seconds
+  while true do
+    local found = check()
+    if found then return found end
+    if task.now() >= finish or step.planning() then return nil end
+    task.sleep(LOOK_EVERY)
+  end
+end
+
+local function seen_off(machine, seconds)
+  local last
+  local off = poll(seconds, function()
+    last = power.state(machine)
+    return last.state == "off"
+  end)
+  if off then
+    return { state = "off", seen_by = last.seen_by, text = machine .. " is off, by the word of its " .. last.seen_by }
+  end
+  return {
+    exit = 1, state = last.state, seen_by = last.seen_by, error = last.cause,
+    text = string.format("%s is not off after %s, by the word of its %s: %s", machine, clock(seconds), last.seen_by, last.state),
+  }
+end
+
+local function silent(machine, row, report, seconds)
+  local gone_since
+  local gone = poll(seconds, function()
+    if power.answers(row.address or machine, row.port) then
+      gone_since = nil
+      return nil
+    end
+    gone_since = gone_since or task.now()
+    return task.now() - gone_since >= SILENT
+  end)
+  if not gone then
+    return { exit = 1, state = "on", seen_by = "probe", text = string.format("%s took the request and still answers after %s", machine, clock(seconds)) }
+  end
+  if not report.accepted then
+    return { exit = 1, state = "unknown", seen_by = "probe", text = machine .. " stopped answering, and its last record did not arrive: not seen off" }
+  end
+  return {
+    state = "unknown", seen_by = "probe",
+    text = string.format("%s went down, unreachable for %s, not seen off", machine, clock(SILENT)),
+    data = { unreachable_since = gone_since },
+  }
+end
+
+--- Waits until a machine that was told to power off has done so.
+---@param report table what its agent said last: accepted (boolean)
+---@return table end of the target, see stdlib/targets.lua
+function M.off(machine, report, seconds)
+  local row = inventory.machine(machine) or { name = machine, address = machine }
+  if step.planning() then return { state = "off", text = machine .. " would be off" } end
+  if row.bmc or row.parent then return seen_off(machine, seconds) end
+  return silent(machine, row, report, seconds)
+end
+
+--- Waits until a machine that was told to reboot runs another boot than before.
+---@param before string? its boot_id before; without one nothing can be proven
+---@param boot_id fun(): string? asks the machine for its boot_id, nil where it does not answer
+function M.rebooted(machine, before, seconds, boot_id)
+  if step.planning() then return { state = "up", text = machine .. " would be up again" } end
+  if not before then
+    return { exit = 1, state = "unknown", text = machine .. ": asked to reboot, not confirmed (it has no boot_id to compare)" }
+  end
+  local now = poll(seconds, function()
+    local id = boot_id()
+    return id and id ~= before and id
+  end)
+  if now then return { state = "up", seen_by = "boot_id", text = machine .. " has rebooted and is up" } end
+  return { exit = 1, state = "unknown", text = string.format("%s: asked to reboot, not confirmed after %s", machine, clock(seconds)) }
+end
+
+return M

@@ -1,0 +1,93 @@
+-- ladder: take one guest down, step by step, each step seen by its hypervisor.
+--
+--     local ladder = require "ladder"
+--     ladder.wait_off(guest, 30)     --> the guest as it is now, off; or nil: still on after 30 s
+--
+-- The steps are fields of the policy's own table and are called through it, so
+-- that a site replaces one: see scripts/cancel.lua.
+
+local M = {}
+
+-- How often the power button is pressed: a guest that still boots loses the
+-- first press. And how long the guest agent is given of a deadline.
+local PRESS_EVERY, AGENT_SHARE = 10, 0.2
+
+-- The shortest wait in which a hypervisor can still say what it sees.
+local A_LOOK = 1
+
+-- The longest that a hypervisor may take to answer one request.
+local ANSWER = 30
+
+local asking = { qemu = "acpi", kvm = "acpi", test = "acpi", lxc = "initctl", xen = "paravirt" }
+
+--- Whether a guest is off by its hypervisor's word.
+function M.is_off(guest)
+  return guest.state == "off" or guest.state == "saved"
+end
+
+--- Calls a method of a guest; a hypervisor that does not answer raises.
+function M.ask(guest, method, options)
+  return task.deadline(ANSWER, guest[method], guest, options)
+end
+
+--- Waits until the hypervisor says that the guest is off.
+---@return table? guest as it is now; nil where it is not off after that time
+function M.wait_off(guest, seconds)
+  local ok, seen = pcall(guest.await, guest, { states = { "off", "saved" }, deadline = math.max(seconds, A_LOOK) })
+  if ok then return seen end
+  if seen.kind == "timeout" then return nil end
+  error(seen, 0)
+end
+
+--- A request that a guest does not understand is a step that fails; one that
+--- the hypervisor could not be asked for is an error.
+local function try(guest, method, options)
+  local ok, err = pcall(M.ask, guest, method, options)
+  if ok then return true end
+  if err.kind == "unreachable" or err.kind == "timeout" then error(err, 0) end
+  step.progress(tostring(err.message or err))
+  return false
+end
+
+--- Asks the guest agent where its channel is connected, and gives it a short
+--- share of the time that is left.
+function M.by_agent(guest, finish)
+  if not guest.agent or not try(guest, "shutdown", { mode = "agent" }) then return nil end
+  step.progress("asked through the guest agent")
+  return M.wait_off(guest, (finish - task.now()) * AGENT_SHARE)
+end
+
+--- Asks as the guest's hypervisor does (power button, init control, control
+--- ring), again and again until it is off or the time is over.
+function M.by_hypervisor(guest, finish)
+  local mode = asking[guest.type]
+  if not mode then return nil end
+  repeat
+    if not try(guest, "shutdown", { mode = mode }) then return nil end
+    step.progress("asked through " .. mode)
+    local seen = M.wait_off(guest, math.min(PRESS_EVERY, finish - task.now()))
+    if seen then return seen end
+  until task.now() >= finish - A_LOOK
+end
+
+--- Cuts the guest off. A reply that was lost is not asked for again: the
+--- guest's state is read.
+function M.destroy(guest)
+  local ok, err = pcall(M.ask, guest, "destroy")
+  local seen = M.wait_off(guest, ANSWER)
+  if seen then return seen end
+  if ok then
+    error({ kind = "timeout", op = "stack.destroy", host = guest.name, message = "its hypervisor took the request and still shows it on" }, 0)
+  end
+  error({ kind = err.kind, op = "stack.destroy", host = guest.name, message = "unknown, not repeated: " .. tostring(err.message) }, 0)
+end
+
+--- Starts a guest and waits until its hypervisor shows it running.
+function M.start(guest, seconds)
+  local ok, err = pcall(M.ask, guest, "start")
+  local seen_ok, seen = pcall(guest.await, guest, { states = { "running" }, deadline = seconds })
+  if seen_ok then return seen end
+  error(ok and seen or err, 0)
+end
+
+return M

@@ -1,0 +1,75 @@
+-- walk: what runs on this machine, and what the inventory knows of it.
+--
+--     local walk = require "walk"
+--     for _, guest in ipairs(walk.guests()) do print(guest.name, guest.state) end
+
+local power = require "power"
+
+local M = {}
+
+-- Which types of guest a TYPE of the command line means.
+local kinds = {
+  xen = { xen = true }, kvm = { kvm = true }, qemu = { qemu = true, kvm = true }, lxc = { lxc = true },
+}
+
+--- Whether a guest is of the type that was typed: "vm" and "all" are any.
+function M.is_type(guest, type)
+  return type == "vm" or type == "all" or (kinds[type] or {})[guest.type] == true
+end
+
+local function among(guest, types)
+  for _, type in ipairs(types) do
+    if M.is_type(guest, type) then return true end
+  end
+  return false
+end
+
+--- All guests of the hypervisors on this machine, running or not. A hypervisor
+--- that does not answer raises: what it carries is not known.
+---@param types string[]? only these types (-T); all where left out
+function M.guests(types)
+  local guests, seen = {}, {}
+  for _, hypervisor in ipairs(stack.hypervisors()) do
+    for _, guest in ipairs(stack.list{ uri = hypervisor.uri }) do
+      local id = guest.uri .. " " .. guest.uuid
+      if not seen[id] and (not types or #types == 0 or among(guest, types)) then
+        guests[#guests + 1] = guest
+      end
+      seen[id] = true
+    end
+  end
+  return guests
+end
+
+--- The row that describes a guest: by UUID, else by label or name below the
+--- machine that carries it. Nil where the inventory does not know it.
+function M.row(guest, host)
+  local by_uuid = inventory.lookup("U", guest.uuid)
+  if #by_uuid > 0 then return by_uuid[1] end
+  for _, row in ipairs(inventory.children(host or "")) do
+    if (row.label or row.name) == guest.name then return row end
+  end
+end
+
+--- Whether a machine carries guests, as far as the inventory tells.
+function M.carries(row)
+  return (row.hypervisors and #row.hypervisors > 0) or #inventory.children(row.name) > 0
+end
+
+--- What was last known to run on a host that cannot be asked now.
+function M.known(host)
+  local names = {}
+  for _, row in ipairs(inventory.children(host or "")) do names[#names + 1] = row.name end
+  return names
+end
+
+--- The guests that are not off, by their hypervisor's word.
+function M.not_off(guests)
+  local list = {}
+  for _, guest in ipairs(guests) do
+    if power.of_guest(guest) ~= "off" then list[#list + 1] = guest end
+  end
+  return list
+end
+
+return M
