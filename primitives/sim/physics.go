@@ -290,6 +290,18 @@ func (w *World) Wake(mac primitives.MAC) (woken bool) {
 	return woken
 }
 
+// WakeIn is Wake for the machines whose directed broadcast address this is.
+func (w *World) WakeIn(broadcast string, mac primitives.MAC) (woken bool) {
+	w.locked(func() {
+		for _, m := range w.machines {
+			if m.subnet() == broadcast {
+				woken = w.wake(m, mac) || woken
+			}
+		}
+	})
+	return woken
+}
+
 // wake is a packet that reached a machine's own interfaces.
 func (w *World) wake(m *machine, mac primitives.MAC) bool {
 	if m.parent != nil || m.phase != Off || !m.armed(mac) {

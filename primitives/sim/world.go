@@ -122,6 +122,7 @@ func (w *World) complete(m *machine) {
 		m.UUID = w.uuid("uuid", m.Name)
 	}
 	m.UUID = strings.ToLower(m.UUID)
+	m.Broadcast = m.subnet()
 	if m.MAC.IsZero() {
 		digest := w.digest("mac", m.Name)
 		m.MAC = primitives.MAC{0x52, 0x54, 0x00, digest[0], digest[1], digest[2]}
