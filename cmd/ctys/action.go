@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"slices"
+
+	"ctys/cmd/ctys/form"
+	"ctys/luabind"
+	"ctys/luabind/inventory"
+)
+
+// form carries out a command line of the ctys form: the script that the action
+// names, on the targets.
+func (a *app) form(argv []string) int {
+	f, err := form.Parse(argv)
+	if err != nil {
+		return a.refuse(err)
+	}
+	switch {
+	case f.Options.Version:
+		return a.version(f.Options, nil)
+	case f.Options.Help:
+		return a.help(f.Options, nonEmpty(helpTopic(f)))
+	case len(f.Unsupported) > 0:
+		u := f.Unsupported[0]
+		return a.refuse(&form.Error{Option: u.Option, Message: "not in this version: " + u.Text})
+	}
+	machines, site, err := loadSite(f.Options.Inventory)
+	if err != nil {
+		return a.refuse(err)
+	}
+	targets, err := targetsOf(f, machines)
+	if err != nil {
+		return a.refuse(err)
+	}
+	path := searchPath()
+	source, err := luabind.Find(path, f.Action)
+	if err != nil {
+		return a.refuse(&form.Error{Option: "-a " + f.Action, Message: "there is no such action; ctys script ls lists them"})
+	}
+	head, err := luabind.ReadHead(path, source)
+	if err != nil {
+		return a.refuse(err)
+	}
+	return a.inParts(f, targets, func(part []target, plan bool) int {
+		request := formRequest(f, part)
+		ses := a.open(setup{
+			authority: head.Authority(), path: path, inventory: machines, site: site, options: f.Options,
+			sources: []luabind.Source{source}, request: request, plan: plan, summary: true,
+		})
+		return ses.do(func(ctx context.Context) (int, error) { return ses.call(ctx, f.Action, request) })
+	})
+}
+
+// helpTopic is what -H names, else the action.
+func helpTopic(f *form.Form) string {
+	if f.Options.HelpTopic != "" {
+		return f.Options.HelpTopic
+	}
+	return f.Action
+}
+
+// target is one machine of a request, after ranges and groups.
+type target struct {
+	name    string
+	user    string
+	options form.Options
+}
+
+// targetsOf expands what was typed. A name that several words give is taken
+// once, unless addresses may be ambiguous.
+func targetsOf(f *form.Form, machines *inventory.Inventory) ([]target, error) {
+	if len(f.Targets) == 0 {
+		return nil, nil
+	}
+	words := make([]string, len(f.Targets))
+	for i, t := range f.Targets {
+		words[i] = t.Host
+	}
+	chosen, err := machines.Expand(words)
+	if err != nil {
+		return nil, err
+	}
+	left := map[string]bool{}
+	for _, name := range chosen {
+		left[name] = true
+	}
+	var targets []target
+	seen := map[string]bool{}
+	for _, t := range f.Targets {
+		if t.Host[0] == '!' {
+			continue
+		}
+		names, err := machines.Expand([]string{t.Host})
+		if err != nil {
+			return nil, err
+		}
+		options := f.For(t)
+		for _, name := range names {
+			if left[name] && (!seen[name] || options.Ambiguous) {
+				seen[name] = true
+				targets = append(targets, target{name: name, user: userOf(t, options), options: options})
+			}
+		}
+	}
+	return targets, nil
+}
+
+func userOf(t form.Target, options form.Options) string {
+	if t.User != "" {
+		return t.User
+	}
+	return options.User
+}
+
+// inParts carries out the targets that are only planned before the others: a
+// plan that fails keeps the rest from being touched.
+func (a *app) inParts(f *form.Form, targets []target, carryOut func(part []target, plan bool) int) int {
+	planned := func(t target) bool { return t.options.Plan }
+	all := f.For(form.Target{}).Plan
+	if len(targets) > 0 {
+		all = !slices.ContainsFunc(targets, func(t target) bool { return !planned(t) })
+	}
+	if all || !slices.ContainsFunc(targets, planned) {
+		return carryOut(targets, all)
+	}
+	var first, second []target
+	for _, t := range targets {
+		if planned(t) {
+			first = append(first, t)
+		} else {
+			second = append(second, t)
+		}
+	}
+	if exit := carryOut(first, true); exit != exitReached {
+		return exit
+	}
+	return carryOut(second, false)
+}
+
+// formRequest is what the action's script gets.
+func formRequest(f *form.Form, targets []target) map[string]any {
+	list := make([]any, len(targets))
+	for i, t := range targets {
+		fields := map[string]any{"name": t.name, "options": targetOptions(t.options)}
+		if t.user != "" {
+			fields["user"] = t.user
+		}
+		list[i] = fields
+	}
+	request := map[string]any{
+		"action": f.Action, "type": f.Type, "type_given": f.TypeGiven, "subopts": f.Subopts,
+		"targets": list, "options": targetOptions(f.For(form.Target{})), "arguments": map[string]any{},
+	}
+	if len(f.Types) > 0 {
+		request["types"] = anyList(f.Types)
+	}
+	return request
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"ctys/luabind"
+	"ctys/primitives"
+)
+
+// refuse reports a bad request; nothing was contacted.
+func (a *app) refuse(err error) int {
+	a.complain(err)
+	return exitInvalid
+}
+
+// complain writes one line about an error.
+func (a *app) complain(err error) {
+	fmt.Fprintf(a.stderr, "ctys: %s\n", oneLine(err.Error()))
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// kindOf finds the kind of what ended a script.
+func kindOf(err error) primitives.Kind {
+	var script *luabind.ScriptError
+	if errors.As(err, &script) {
+		return script.Kind
+	}
+	return primitives.KindOf(err)
+}
+
+// exitOf is the exit code for an error that ended a script after it had begun
+// a number of writes.
+func exitOf(err error, writes int) int {
+	switch kind := kindOf(err); {
+	case err == nil:
+		return exitReached
+	case writes > 0:
+		return exitFailed
+	case kind == primitives.Invalid:
+		return exitInvalid
+	case kind == primitives.Denied, kind == primitives.Auth, kind == primitives.Busy, kind == primitives.Unsupported:
+		return exitRefused
+	}
+	return exitFailed
+}
+
+// readable is the line about a script's error: for a request that is wrong the
+// place in the script is of no use to who typed it.
+func readable(err error, verbose int) error {
+	var script *luabind.ScriptError
+	if verbose == 0 && errors.As(err, &script) && script.Kind != primitives.Internal && script.Message != "" {
+		return errors.New(script.Message)
+	}
+	return err
+}
+
+// errInterrupted is the cause of a run that Ctrl-C ended, errDeadline of one
+// that --deadline ended.
+var (
+	errInterrupted = fmt.Errorf("interrupted: %w", context.Canceled)
+	errDeadline    = &primitives.Error{Kind: primitives.Timeout, Op: "ctys", Message: "the deadline of the whole run (--deadline) has passed"}
+)

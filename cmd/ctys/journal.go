@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+
+	"ctys/luabind"
+	"ctys/luabind/journal"
+	"ctys/primitives"
+)
+
+// lazyJournal is a run's journal that is made when the first entry must be on
+// disk: reads and magic packets need none, and what takes power away does not
+// begin without one.
+type lazyJournal struct {
+	dir      string
+	describe func(*journal.Journal) error // keeps the request beside it
+	warn     func(string)
+
+	mu      sync.Mutex
+	pending []luabind.Event
+	count   uint64
+	file    *journal.Journal
+	failed  error
+}
+
+// maxPending bounds what is held in memory before a journal is made.
+const maxPending = 10_000
+
+func newLazyJournal(dir string, describe func(*journal.Journal) error, warn func(string)) *lazyJournal {
+	return &lazyJournal{dir: dir, describe: describe, warn: warn}
+}
+
+// Append takes an event; without a folder to write in, events are only counted.
+func (l *lazyJournal) Append(event luabind.Event) (uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		return l.file.Append(event)
+	}
+	l.count++
+	if l.failed == nil {
+		l.pending = append(l.pending, event)
+	}
+	if len(l.pending) >= maxPending {
+		_ = l.make()
+	}
+	return l.count, nil
+}
+
+// Sync makes the journal where there is none yet, and returns when everything
+// up to number is on disk.
+func (l *lazyJournal) Sync(ctx context.Context, number uint64) error {
+	l.mu.Lock()
+	err := l.make()
+	l.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return l.file.Sync(ctx, number)
+}
+
+// make opens the journal once; l.mu is held.
+func (l *lazyJournal) make() error {
+	if l.file != nil || l.failed != nil {
+		return l.failed
+	}
+	file, err := l.create()
+	if err != nil {
+		l.failed = &primitives.Error{Kind: primitives.Denied, Op: "journal", Message: "no journal can be written", Cause: err}
+		l.pending = nil
+		l.warn("no journal can be written, so what takes power away is refused: " + err.Error())
+		return l.failed
+	}
+	for _, event := range l.pending {
+		if _, err = file.Append(event); err != nil {
+			l.failed = err
+			break
+		}
+	}
+	l.file, l.pending = file, nil
+	return l.failed
+}
+
+func (l *lazyJournal) create() (*journal.Journal, error) {
+	dir, err := journalDir(l.dir)
+	if err != nil {
+		return nil, err
+	}
+	job, err := journal.NewID(clock.Now(), nil)
+	if err != nil {
+		return nil, err
+	}
+	file, err := journal.Create(dir, job, clock)
+	if err != nil {
+		return nil, err
+	}
+	return file, l.describe(file)
+}
+
+// folder is where the journal is; empty where there is none.
+func (l *lazyJournal) folder() string {
+	if l == nil {
+		return ""
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return ""
+	}
+	return l.file.Folder()
+}
+
+// finish writes the end of the run and puts everything on disk.
+func (l *lazyJournal) finish(exit int) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return
+	}
+	_, _ = l.file.Append(luabind.Event{Kind: luabind.KindEnd, Data: map[string]any{"exit": exit}})
+	if err := l.file.Close(); err != nil {
+		l.warn("the journal may lack its end: " + err.Error())
+	}
+}
+
+// describe keeps in the journal's folder what the run was asked, and its
+// scripts as they were.
+func (s *session) describe(file *journal.Journal) error {
+	text, err := json.MarshalIndent(map[string]any{
+		"argv": s.app.argv, "who": account(), "began": s.began, "version": version, "request": s.setup.request,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := file.StoreFile("request.json", append(text, '\n')); err != nil {
+		return err
+	}
+	for _, source := range s.setup.sources {
+		if err := file.StoreFile("scripts/"+source.File, []byte(source.Text)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+// Ctys wakes machines and cancels what runs on them. It hosts Lua: what an
+// action means is a script; see ctys help.
+package main
+
+import (
+	"io"
+	"os"
+	"strings"
+
+	"ctys/cmd/ctys/form"
+)
+
+// version is set when the program is linked (-ldflags -X main.version=…).
+var version = "development"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// The exit codes.
+const (
+	exitReached     = 0   // all reached their goal, seen
+	exitFailed      = 1   // some did not, or something may have been changed
+	exitInvalid     = 2   // bad request
+	exitRefused     = 3   // refused with nothing changed
+	exitInterrupted = 130 // by Ctrl-C, with the summary
+)
+
+// app is one call of the program.
+type app struct {
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	argv   []string // as typed, for the summary and the journal
+}
+
+// command gives what carries out a name that is no script, or nil.
+func command(name string) func(a *app, options form.Options, argv []string) int {
+	switch name {
+	case "eval":
+		return (*app).eval
+	case "run":
+		return (*app).runFile
+	case "repl":
+		return (*app).repl
+	case "script":
+		return (*app).script
+	case "help":
+		return (*app).help
+	case "version":
+		return (*app).version
+	case "lab":
+		return (*app).lab
+	}
+	return nil
+}
+
+func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, argv: argv}
+	if len(argv) > 0 && argv[0] == "agent" {
+		return a.agent(argv[1:])
+	}
+	if form.IsForm(argv) {
+		return a.form(argv)
+	}
+	options, name, rest, err := leading(argv)
+	if err != nil {
+		return a.refuse(err)
+	}
+	switch {
+	case options.Version:
+		return a.version(options, nil)
+	case options.Help:
+		return a.help(options, append([]string{}, nonEmpty(name)...))
+	case name == "":
+		return a.bare(options)
+	}
+	if carryOut := command(name); carryOut != nil {
+		return carryOut(a, options, rest)
+	}
+	return a.named(options, name, rest)
+}
+
+// leading reads the options that stand before the name.
+func leading(argv []string) (options form.Options, name string, rest []string, err error) {
+	end := 0
+	for end < len(argv) && strings.HasPrefix(argv[end], "-") && argv[end] != "-" {
+		end++
+		if takesValue(argv[end-1]) && end < len(argv) {
+			end++
+		}
+	}
+	options, unknown, err := form.General(argv[:end], func(string) bool { return false })
+	if err == nil && len(unknown) > 0 {
+		err = &form.Error{Option: unknown[0], Message: "there is no such option before the name of a script; ctys help tells more"}
+	}
+	if err != nil || end == len(argv) {
+		return options, "", nil, err
+	}
+	return options, argv[end], argv[end+1:], nil
+}
+
+// takesValue tells whether the next word belongs to this option.
+func takesValue(word string) bool {
+	switch word {
+	case "--inventory", "--limit", "--deadline", "--journal":
+		return true
+	}
+	return false
+}
+
+// bare is ctys without a name: the REPL for a person, the usage for others.
+func (a *app) bare(options form.Options) int {
+	if isTerminal(a.stdin) && isTerminal(a.stdout) {
+		return a.repl(options, nil)
+	}
+	io.WriteString(a.stderr, usage)
+	return exitInvalid
+}
+
+func (a *app) version(form.Options, []string) int {
+	io.WriteString(a.stdout, "ctys "+version+"\n")
+	return exitReached
+}
+
+func nonEmpty(word string) []string {
+	if word == "" {
+		return nil
+	}
+	return []string{word}
+}

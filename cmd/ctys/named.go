@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"strings"
+
+	"ctys/cmd/ctys/form"
+	"ctys/luabind"
+	"ctys/primitives"
+)
+
+// named runs a script that was found by its name, with the arguments that its
+// head declares and no more power than that head names.
+func (a *app) named(options form.Options, name string, argv []string) int {
+	path := searchPath()
+	source, err := luabind.Find(path, name)
+	if err != nil {
+		return a.refuse(&form.Error{Option: name, Message: "there is no command or script of this name; ctys script ls lists them, ctys help tells more"})
+	}
+	head, err := luabind.ReadHead(path, source)
+	if err != nil {
+		return a.refuse(err)
+	}
+	return a.action(options, head, path, source, argv)
+}
+
+// action calls a script's action in the form of a helper command.
+func (a *app) action(options form.Options, head luabind.Head, path []fs.FS, source luabind.Source, argv []string) int {
+	own, rest, err := form.General(argv, head.Owns)
+	if err != nil {
+		return a.refuse(err)
+	}
+	options = options.Merge(own)
+	if options.Help || asksForHelp(head, rest) {
+		io.WriteString(a.stdout, head.Text())
+		return exitReached
+	}
+	arguments, err := head.Parse(rest)
+	if err != nil {
+		return a.refuse(err)
+	}
+	machines, site, err := loadSite(options.Inventory)
+	if err != nil {
+		return a.refuse(err)
+	}
+	request := map[string]any{
+		"action": source.Name, "arguments": arguments, "argv": anyList(rest), "targets": []any{}, "options": generalOptions(options),
+	}
+	plan := options.Plan || head.Plans(arguments)
+	ses := a.open(setup{
+		authority: head.Authority(), path: path, inventory: machines, site: site, options: options,
+		sources: []luabind.Source{source}, request: request, plan: plan, summary: true,
+	})
+	return ses.do(func(ctx context.Context) (int, error) { return ses.call(ctx, source.Name, request) })
+}
+
+// asksForHelp finds -h where the script has no such option of its own.
+func asksForHelp(head luabind.Head, argv []string) bool {
+	return len(argv) > 0 && argv[0] == "-h" && !head.Owns("-h")
+}
+
+// call calls the action of a script and reads the exit code that it returns.
+func (s *session) call(ctx context.Context, script string, request any) (int, error) {
+	result, err := s.runtime.CallScript(ctx, script, "action", request)
+	if err != nil {
+		return 0, err
+	}
+	return exitIn(result)
+}
+
+// exitIn reads the field exit of what an action returned.
+func exitIn(result any) (int, error) {
+	fields, ok := result.(map[string]any)
+	if !ok {
+		return exitReached, nil
+	}
+	switch exit := fields["exit"].(type) {
+	case nil:
+		return exitReached, nil
+	case float64:
+		if exit >= 0 && exit <= 255 && exit == float64(int(exit)) {
+			return int(exit), nil
+		}
+	}
+	return 0, primitives.Errorf(primitives.Internal, "ctys", "", "the action returned an exit that is no whole number from 0 to 255")
+}
+
+// generalOptions are the options of a call as a script sees them.
+func generalOptions(o form.Options) map[string]any {
+	options := map[string]any{"plan": o.Plan, "yes": o.Yes, "json": o.JSON, "verbose": o.Verbose, "terse": o.Terse}
+	if o.Output != "" {
+		options["output"] = o.Output
+	}
+	if o.Limit > 0 {
+		options["limit"] = o.Limit
+	}
+	if o.Deadline > 0 {
+		options["deadline"] = o.Deadline.Seconds()
+	}
+	return options
+}
+
+// targetOptions are the options of one target as a script sees them.
+func targetOptions(o form.Options) map[string]any {
+	options := generalOptions(o)
+	options["ambiguous"] = o.Ambiguous
+	options["agent"] = o.Agent
+	if len(o.Become) > 0 {
+		options["become"] = lowerList(o.Become)
+	}
+	if o.Given("z") {
+		options["pty"] = o.PTY
+	}
+	if o.User != "" {
+		options["user"] = o.User
+	}
+	if len(o.Background) > 0 {
+		options["background"] = anyList(o.Background)
+	}
+	return options
+}
+
+func anyList(words []string) []any {
+	list := make([]any, len(words))
+	for i, word := range words {
+		list[i] = word
+	}
+	return list
+}
+
+func lowerList(words []string) []any {
+	list := make([]any, len(words))
+	for i, word := range words {
+		list[i] = strings.ToLower(word)
+	}
+	return list
+}
+
+func (a *app) warn(text string) { io.WriteString(a.stderr, "ctys: warning: "+oneLine(text)+"\n") }

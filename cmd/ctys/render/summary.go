@@ -1,0 +1,132 @@
+package render
+
+import (
+	"fmt"
+	"time"
+)
+
+// Summary is what is known of a run beside its events.
+type Summary struct {
+	Began, Ended time.Time
+	Who          string // "root@desk"
+	Request      string // the command line
+	Journal      string // folder; empty where there is none
+	Exit         int
+	Interrupted  bool
+}
+
+// Summary prints what one can paste into a ticket: when, who, what was asked,
+// how each target and guest ended and how long it took, and what is left in
+// which state. A run that showed no step and no result has none.
+func (r *Reader) Summary(s Summary) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.tree.results) == 0 && len(r.tree.root.children) == 0 {
+		return
+	}
+	out := r.options.Err
+	field := func(name, value string) { fmt.Fprintf(out, "  %-9s%s\n", name, value) }
+	fmt.Fprintln(out, "summary")
+	field("when", s.Began.UTC().Format("2006-01-02 15:04:05")+" to "+s.Ended.UTC().Format("15:04:05")+" UTC ("+duration(s.Ended.Sub(s.Began))+")")
+	field("who", s.Who)
+	field("request", s.Request)
+	if s.Journal != "" {
+		field("journal", s.Journal)
+	}
+	for i, result := range r.tree.results {
+		field(first(i, "result"), resultLine(result))
+	}
+	for i, n := range r.tree.machines() {
+		field(first(i, "machine"), n.object+": "+n.ending()+", "+duration(n.ended.Sub(n.began)))
+	}
+	for i, text := range r.tree.left() {
+		field(first(i, "left"), text)
+	}
+	field("exit", fmt.Sprint(s.Exit)+meaning(s))
+}
+
+func first(i int, word string) string {
+	if i == 0 {
+		return word
+	}
+	return ""
+}
+
+func meaning(s Summary) string {
+	switch {
+	case s.Interrupted:
+		return ", interrupted"
+	case s.Exit == 0:
+		return ", all reached their goal"
+	case s.Exit == 3:
+		return ", refused, nothing changed"
+	}
+	return ""
+}
+
+// machines are the steps that were about one machine or guest and have ended,
+// in the order in which they ended; of several about the same one the last.
+func (t *tree) machines() []*node {
+	last := map[string]*node{}
+	var order []string
+	t.root.walk(func(n *node) {
+		if n.object == "" || n.running() {
+			return
+		}
+		if last[n.object] == nil {
+			order = append(order, n.object)
+		}
+		if other := last[n.object]; other == nil || !n.ended.Before(other.ended) {
+			last[n.object] = n
+		}
+	})
+	nodes := make([]*node, len(order))
+	for i, object := range order {
+		nodes[i] = last[object]
+	}
+	return nodes
+}
+
+// left are the steps that did not come to their end, with the last that was
+// known of each: those within which another one is still open are not named.
+func (t *tree) left() []string {
+	var words []string
+	t.root.walk(func(n *node) {
+		open := n.running() && !n.anyRunning()
+		failed := !n.running() && n.failure != nil && n.object != "" && !n.anyFailed()
+		if !open && !failed {
+			return
+		}
+		name := n.text
+		if n.object != "" {
+			name = n.object
+		}
+		state := "not finished"
+		if failed {
+			state = describe(n.failure)
+		}
+		if n.progress != "" {
+			state += "; last: " + n.progress
+		}
+		words = append(words, name+": "+state)
+	})
+	return words
+}
+
+func (n *node) anyRunning() bool {
+	for _, child := range n.children {
+		if child.running() {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *node) anyFailed() bool {
+	for _, child := range n.children {
+		if child.failure != nil && child.object != "" {
+			return true
+		}
+	}
+	return false
+}

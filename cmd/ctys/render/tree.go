@@ -1,0 +1,110 @@
+package render
+
+import (
+	"strings"
+	"time"
+
+	"ctys/luabind"
+)
+
+// tree is what is known of a run: its steps, as they stand within each other,
+// and its results.
+type tree struct {
+	root    *node
+	bySeq   map[uint64]*node
+	results []luabind.Event
+	writes  int // that were begun
+	planned int
+}
+
+// node is one step.
+type node struct {
+	parent   *node
+	children []*node
+	depth    int
+
+	host     string
+	text     string
+	object   string
+	deadline time.Duration
+	began    time.Time
+	ended    time.Time // zero while it runs
+	state    string
+	failure  *luabind.Failure
+	progress string
+	items    []luabind.Event // what a plan lists below it
+}
+
+func newTree() *tree {
+	root := &node{depth: -1}
+	return &tree{root: root, bySeq: map[uint64]*node{0: root}}
+}
+
+// step finds the step that an event belongs to.
+func (t *tree) step(event luabind.Event) *node {
+	if n := t.bySeq[event.Step]; n != nil {
+		return n
+	}
+	return t.root
+}
+
+func (t *tree) take(event luabind.Event) {
+	at := t.step(event)
+	switch event.Kind {
+	case luabind.KindStep:
+		n := &node{
+			parent: at, depth: at.depth + 1, host: event.Host, text: clean(event.Text), object: event.Object,
+			deadline: time.Duration(event.Seconds * float64(time.Second)), began: event.At,
+		}
+		at.children = append(at.children, n)
+		t.bySeq[event.Seq] = n
+	case luabind.KindStepEnd:
+		at.ended, at.state, at.failure = event.At, clean(event.State), event.Error
+	case luabind.KindProgress:
+		at.progress = clean(strings.TrimSpace(event.Text + " " + event.State))
+	case luabind.KindPlan:
+		t.planned++
+		at.items = append(at.items, event)
+	case luabind.KindWait:
+		at.items = append(at.items, event)
+	case luabind.KindResult:
+		t.results = append(t.results, event)
+	case luabind.KindIntent:
+		t.writes++
+	}
+}
+
+// walk visits the steps in order, outer ones first.
+func (n *node) walk(visit func(*node)) {
+	for _, child := range n.children {
+		visit(child)
+		child.walk(visit)
+	}
+}
+
+// running tells whether the step has not ended.
+func (n *node) running() bool { return n.ended.IsZero() }
+
+// ending says how a step ended: its state, what failed, or "done".
+func (n *node) ending() string {
+	switch {
+	case n.failure != nil:
+		return "failed: " + describe(n.failure)
+	case n.state != "":
+		return n.state
+	}
+	return "done"
+}
+
+// clean keeps what a machine far away calls itself from moving the cursor.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || r == '\r' {
+			return ' '
+		}
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, text)
+}

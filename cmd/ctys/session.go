@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"ctys/cmd/ctys/form"
+	"ctys/cmd/ctys/render"
+	"ctys/luabind"
+	"ctys/luabind/inventory"
+)
+
+// patience is how long an interrupted run may take to stop cleanly.
+const patience = 10 * time.Second
+
+// setup is what a session is opened with.
+type setup struct {
+	authority luabind.Authority
+	path      []fs.FS
+	inventory *inventory.Inventory
+	site      *inventory.Site
+	options   form.Options
+	sources   []luabind.Source // kept in the journal beside the request
+	request   any              // kept in the journal
+	plan      bool
+	summary   bool // told at the end
+}
+
+// session is one run of one script, from the first contact to the exit code.
+type session struct {
+	app     *app
+	setup   setup
+	began   time.Time
+	reader  *render.Reader
+	journal *lazyJournal
+	runtime *luabind.Runtime
+	close   func() error
+}
+
+// open makes a session; it contacts nothing.
+func (a *app) open(s setup) *session {
+	began := time.Now()
+	ses := &session{app: a, setup: s, began: began}
+	ses.reader = render.New(render.Options{
+		Out: a.stdout, Err: a.stderr, JSON: s.options.JSON, Verbose: s.options.Verbose > 0, Plan: s.plan,
+		Screen: screenOf(a.stderr), Start: began, Now: time.Now,
+	})
+	capabilities, closePowers := powers(ses)
+	ses.close = closePowers
+	options := luabind.Options{
+		Authority: &s.authority,
+		Plan:      s.plan,
+		Inventory: s.inventory,
+		Settings:  s.site.Values(),
+		Path:      s.path,
+		Yes:       s.options.Yes,
+		Seed:      uint64(began.UnixNano()),
+		Stdout:    ses.reader.Output(),
+		Terminal:  ses.terminal(),
+		Events:    ses.reader.Event,
+	}
+	if !s.plan {
+		ses.journal = newLazyJournal(s.options.Journal, ses.describe, a.warn)
+		options.Journal = ses.journal
+	}
+	ses.runtime = luabind.New(capabilities, options)
+	return ses
+}
+
+// screenOf is the terminal to paint on, if the stream is one.
+func screenOf(stream io.Writer) *render.Screen {
+	file, ok := stream.(*os.File)
+	if !ok || !isTerminal(stream) || os.Getenv("TERM") == "dumb" {
+		return nil
+	}
+	return &render.Screen{Size: func() (int, int) { return terminalSize(file) }, Colour: os.Getenv("NO_COLOR") == ""}
+}
+
+// terminal is the person to ask, where one sits at standard input.
+func (s *session) terminal() luabind.Terminal {
+	in, ok := s.app.stdin.(*os.File)
+	if !ok || !isTerminal(in) {
+		return nil
+	}
+	return &desk{in: in, out: s.app.stderr, before: s.reader.Suspend, after: s.reader.Resume}
+}
+
+// outcome is how the work of a session ended.
+type outcome struct {
+	exit int
+	err  error
+}
+
+// do carries the work out under the signals and the deadline of the run, and
+// gives the exit code. The first Ctrl-C (or SIGTERM) stops the work, which has
+// some seconds to end cleanly; the second ends the process when the journal is
+// on disk.
+func (s *session) do(work func(ctx context.Context) (exit int, err error)) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	if limit := s.setup.options.Deadline; limit > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, limit, errDeadline)
+		defer stop()
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	done := make(chan outcome, 1)
+	go func() {
+		exit, err := work(ctx)
+		done <- outcome{exit, err}
+	}()
+	select {
+	case o := <-done:
+		return s.finish(ctx, o, false)
+	case <-signals:
+		cancel(errInterrupted)
+	}
+	select {
+	case o := <-done:
+		return s.finish(ctx, o, true)
+	case <-time.After(patience):
+	case <-signals:
+	}
+	return s.finish(ctx, outcome{err: errInterrupted}, true)
+}
+
+// finish tells how it went and gives the exit code.
+func (s *session) finish(ctx context.Context, o outcome, interrupted bool) int {
+	s.reader.Close()
+	err := o.err
+	if err != nil && errors.Is(context.Cause(ctx), errDeadline) {
+		err = errDeadline
+	}
+	exit := exitOf(err, s.runtime.Writes())
+	if err == nil {
+		exit = o.exit
+	}
+	if interrupted {
+		exit, err = exitInterrupted, errInterrupted
+	}
+	if err != nil {
+		s.app.complain(readable(err, s.setup.options.Verbose))
+	}
+	if s.setup.summary && !s.setup.plan && !s.setup.options.JSON {
+		s.reader.Summary(s.summary(exit))
+	}
+	s.journal.finish(exit)
+	if !interrupted {
+		_ = s.close()
+	}
+	return exit
+}
+
+func (s *session) summary(exit int) render.Summary {
+	return render.Summary{
+		Began: s.began, Ended: time.Now(), Who: account(), Request: commandLine(s.app.argv),
+		Journal: s.journal.folder(), Exit: exit, Interrupted: exit == exitInterrupted,
+	}
+}

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"ctys/luabind/journal"
+	"ctys/primitives"
+
+	"golang.org/x/term"
+)
+
+// account is who runs this, and where.
+func account() string {
+	name := os.Getenv("USER")
+	if name == "" {
+		name = os.Getenv("LOGNAME")
+	}
+	if name == "" {
+		name = "uid " + strconv.Itoa(os.Getuid())
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		return name
+	}
+	return name + "@" + host
+}
+
+// commandLine is the call as it can be typed again.
+func commandLine(argv []string) string {
+	words := []string{"ctys"}
+	for _, word := range argv {
+		words = append(words, quote(word))
+	}
+	return strings.Join(words, " ")
+}
+
+// quote puts a word in quotes where a shell would take it apart.
+func quote(word string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_"
+	if word != "" && strings.Trim(word, plain) == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+func terminalSize(file *os.File) (columns, rows int) {
+	columns, rows, err := term.GetSize(int(file.Fd()))
+	if err != nil || columns <= 0 || rows <= 0 {
+		return 80, 24
+	}
+	return columns, rows
+}
+
+// lazyState is where journals are kept when no other folder was named.
+func journalDir(explicit string) (string, error) {
+	if explicit != "" {
+		return explicit, nil
+	}
+	return journal.StateDir()
+}
+
+var clock = primitives.SystemClock{}

@@ -1,0 +1,232 @@
+package luabind
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"ctys/primitives"
+
+	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
+	"github.com/yuin/gopher-lua/parse"
+)
+
+// Head is what a script says about itself in the field head of the table that
+// it returns: what it does, the arguments it takes, the powers it touches.
+type Head struct {
+	Name       string // of the script
+	What       string // one sentence
+	Usage      string // its arguments in one line; empty: made from Arguments
+	Arguments  []Argument
+	Examples   []string
+	Categories []string
+	// Touches are the powers that the script may use: "wol", "stack.read",
+	// "ipmi.power_status". A script that declares none may only read.
+	Touches []string
+	// Declared tells whether the head has a field touches, be it empty.
+	Declared bool
+}
+
+// Authority is what the head gives its script.
+func (h Head) Authority() Authority {
+	if !h.Declared {
+		return Authority{Reads: true}
+	}
+	return Authority{Touch: h.Touches}
+}
+
+// headDeadline and headInstructions bound the loading of a script whose head
+// is read: a head is data, and whoever asks for help does not want to wait.
+const (
+	headDeadline     = 10 * time.Second
+	headInstructions = 20_000_000
+)
+
+// ReadHead loads a script in a runtime that has no powers and reads its head.
+// Modules are looked for in path and among the embedded ones. A script without
+// a head gives a Head with its name alone. Errors are of kind invalid: a script
+// that does not parse, does something while it loads, returns no table, or
+// whose head is malformed; they name the file and what is accepted.
+func ReadHead(path []fs.FS, source Source) (Head, error) {
+	clock := primitives.SystemClock{}
+	rt := New(Capabilities{Clock: clock}, Options{
+		Authority: &Authority{},
+		Path:      path,
+		Stdout:    io.Discard,
+		Limits:    Limits{Instructions: headInstructions, Tasks: 16},
+	})
+	proto, err := compileFound(source)
+	if err != nil {
+		return Head{}, err
+	}
+	ctx, cancel := primitives.WithTimeout(context.Background(), clock, headDeadline)
+	defer cancel()
+	result, err := rt.runFunction(ctx, source.File, rt.root.NewFunctionFromProto(proto), nil)
+	if err != nil {
+		return Head{}, &primitives.Error{Kind: primitives.Invalid, Op: "head", Host: source.File,
+			Message: "the script cannot be loaded to read its head", Cause: err}
+	}
+	reader := &headReader{file: source.File}
+	head := reader.script(source.Name, result.Values)
+	return head, reader.err
+}
+
+// HasHead tells from the text alone whether a script declares a head and
+// returns something, so that a plain script need not be run to find out. Text
+// that does not parse has none.
+func HasHead(source Source) bool {
+	chunk, err := parse.Parse(strings.NewReader(skipShebang(source.Text)), source.File)
+	if err != nil || len(chunk) == 0 {
+		return false
+	}
+	if _, returns := chunk[len(chunk)-1].(*ast.ReturnStmt); !returns {
+		return false
+	}
+	for _, statement := range chunk {
+		switch s := statement.(type) {
+		case *ast.AssignStmt:
+			if namesHead(s.Lhs) || holdsHead(s.Rhs) {
+				return true
+			}
+		case *ast.LocalAssignStmt:
+			if holdsHead(s.Exprs) {
+				return true
+			}
+		case *ast.ReturnStmt:
+			if holdsHead(s.Exprs) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// namesHead finds M.head on the left of an assignment.
+func namesHead(targets []ast.Expr) bool {
+	for _, target := range targets {
+		if field, ok := target.(*ast.AttrGetExpr); ok && isHeadKey(field.Key) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsHead finds {head = …}.
+func holdsHead(values []ast.Expr) bool {
+	for _, value := range values {
+		table, ok := value.(*ast.TableExpr)
+		if !ok {
+			continue
+		}
+		for _, field := range table.Fields {
+			if isHeadKey(field.Key) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isHeadKey(key ast.Expr) bool {
+	word, ok := key.(*ast.StringExpr)
+	return ok && word.Value == "head"
+}
+
+// headReader reads the fields of a head; the first fault stays.
+type headReader struct {
+	file string
+	err  error
+}
+
+func (r *headReader) fault(format string, args ...any) {
+	if r.err == nil {
+		r.err = primitives.Errorf(primitives.Invalid, "head", r.file, format, args...)
+	}
+}
+
+func (r *headReader) script(name string, values []lua.LValue) Head {
+	head := Head{Name: name}
+	if len(values) == 0 {
+		r.fault("the script returns nothing; accepted: a table with head and action")
+		return head
+	}
+	script, ok := values[0].(*lua.LTable)
+	if !ok {
+		r.fault("the script returns a %s; accepted: a table with head and action", values[0].Type())
+		return head
+	}
+	switch fields := script.RawGetString("head").(type) {
+	case *lua.LNilType:
+	case *lua.LTable:
+		r.head(&head, fields)
+	default:
+		r.fault("head is a %s; accepted: a table", fields.Type())
+	}
+	return head
+}
+
+var headKeys = map[string]bool{"what": true, "usage": true, "arguments": true, "examples": true, "categories": true, "touches": true}
+
+func (r *headReader) head(head *Head, fields *lua.LTable) {
+	r.known(fields, "head", headKeys)
+	head.What = r.text(fields, "what")
+	head.Usage = r.text(fields, "usage")
+	head.Examples = r.texts(fields, "examples")
+	head.Categories = r.texts(fields, "categories")
+	head.Touches = r.texts(fields, "touches")
+	head.Declared = fields.RawGetString("touches") != lua.LNil
+	arguments, ok := fields.RawGetString("arguments").(*lua.LTable)
+	if !ok {
+		if fields.RawGetString("arguments") != lua.LNil {
+			r.fault("arguments is a %s; accepted: a list of tables", fields.RawGetString("arguments").Type())
+		}
+		return
+	}
+	for i := 1; i <= arguments.Len(); i++ {
+		row, ok := arguments.RawGetInt(i).(*lua.LTable)
+		if !ok {
+			r.fault("argument %d is a %s; accepted: a table as {name = \"interface\", option = \"i\", type = \"string\", help = \"…\"}", i, arguments.RawGetInt(i).Type())
+			return
+		}
+		head.Arguments = append(head.Arguments, r.argument(i, row))
+	}
+	r.order(head.Arguments)
+}
+
+// known refuses keys that mean nothing: a slip of the pen in touches would
+// otherwise go unseen.
+func (r *headReader) known(table *lua.LTable, what string, keys map[string]bool) {
+	table.ForEach(func(key, _ lua.LValue) {
+		if !keys[key.String()] {
+			r.fault("%s has an unknown field %q; accepted: %s", what, key.String(), strings.Join(sortedNames(keys), ", "))
+		}
+	})
+}
+
+func (r *headReader) text(table *lua.LTable, key string) string {
+	switch value := table.RawGetString(key).(type) {
+	case *lua.LNilType:
+	case lua.LString:
+		return string(value)
+	default:
+		r.fault("%s is a %s; accepted: a string", key, value.Type())
+	}
+	return ""
+}
+
+// texts reads a list of strings; one string is a list of one.
+func (r *headReader) texts(table *lua.LTable, key string) []string {
+	value := table.RawGetString(key)
+	if value == lua.LNil {
+		return nil
+	}
+	list, why := (&Param{Type: List}).convertList(value)
+	if why != "" {
+		r.fault("%s is %s; accepted: a list of strings", key, strings.TrimPrefix(why, "a "))
+		return nil
+	}
+	return list.([]string)
+}
