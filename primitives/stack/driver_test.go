@@ -70,3 +70,25 @@ func TestManyCallers(t *testing.T) {
 	default:
 	}
 }
+
+// Each of many who wait for the same guest sees it.
+func TestManyWaiters(t *testing.T) {
+	client := newClient(t)
+	ctx := within(t, bootTime)
+	guest := stack.Ref{URI: libvirtd(t).URI("test"), UUID: testDomain}
+	var all sync.WaitGroup
+	failures := make(chan error, 200)
+	for range cap(failures) {
+		all.Go(func() {
+			if _, err := client.Await(ctx, guest, stack.Off); err != nil {
+				failures <- err
+			}
+		})
+	}
+	ok(t, client.Destroy(ctx, guest))
+	all.Wait()
+	if len(failures) > 0 {
+		t.Errorf("%d did not see it, one with: %v", len(failures), <-failures)
+	}
+	ok(t, client.Start(ctx, guest))
+}

@@ -5,6 +5,8 @@ package stack_test
 import (
 	"context"
 	"errors"
+	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -90,6 +92,10 @@ func TestKilledHypervisorIsUnreachableAndComesBack(t *testing.T) {
 	mustBe(t, client.Destroy(within(t, bootTime), ref(guest)), primitives.Unreachable)
 	mustBe(t, <-waiting, primitives.Unreachable)
 
+	// what Hypervisors takes for the mark of a guest whose daemon is gone
+	if marks, err := filepath.Glob(filepath.Join(on.Folder, "run", "qemu", "*.xml")); err != nil || len(marks) != 1 {
+		t.Errorf("marks of running guests: %v, %v", marks, err)
+	}
 	ok(t, on.Start())
 	after, err := client.Inspect(within(t, bootTime), ref(guest))
 	ok(t, err)
@@ -126,4 +132,30 @@ func TestClosedClient(t *testing.T) {
 	ok(t, client.Close())
 	_, err = client.Inspect(within(t, bootTime), guest)
 	mustBe(t, err, primitives.Canceled)
+}
+
+// Whatever was left behind on a frozen hypervisor ends with the client.
+func TestNothingIsLeftRunning(t *testing.T) {
+	on := guests.StartLibvirtd(t)
+	guest := stack.Ref{URI: on.URI("test"), UUID: testDomain}
+	before := runtime.NumGoroutine()
+	client := stack.New(stack.Options{})
+	_, err := client.Inspect(within(t, bootTime), guest)
+	ok(t, err)
+	ok(t, client.Suspend(within(t, bootTime), guest))
+	ok(t, on.Freeze())
+	for range 20 {
+		_, _ = client.Inspect(within(t, 20*time.Millisecond), guest)
+		_ = client.Resume(within(t, 20*time.Millisecond), guest)
+	}
+	ok(t, client.Close())
+	deadline := time.Now().Add(10 * time.Second)
+	for runtime.NumGoroutine() > before {
+		if time.Now().After(deadline) {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), stacks[:runtime.Stack(stacks, true)])
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ok(t, on.Thaw())
 }

@@ -141,10 +141,10 @@ func TestParseXLList(t *testing.T) {
 		t.Fatal(err)
 	}
 	wanted := []xlDomain{
-		{0, "Domain-0", "00000000-0000-0000-0000-000000000000", Running, "", "-"},
-		{1, "tst100", "77000000-0000-4000-8000-525400770101", Running, "", "-"},
-		{2, "two words", "77000000-0000-4000-8000-525400770102", ShuttingDown, "", "0"},
-		{3, "ready", "77000000-0000-4000-8000-525400770103", Running, "", "-"},
+		{0, "Domain-0", "00000000-0000-0000-0000-000000000000", Running, ""},
+		{1, "tst100", "77000000-0000-4000-8000-525400770101", Running, ""},
+		{2, "two words", "77000000-0000-4000-8000-525400770102", ShuttingDown, ""},
+		{3, "ready", "77000000-0000-4000-8000-525400770103", Running, ""},
 	}
 	if !reflect.DeepEqual(domains, wanted) {
 		t.Errorf("read as %+v", domains)
@@ -165,7 +165,8 @@ func TestParseXLList(t *testing.T) {
 func TestXLStates(t *testing.T) {
 	for column, wanted := range map[string]State{
 		"r-----": Running, "-b----": Running, "------": Running, "--p---": Paused, "-bp---": Paused,
-		"---s--": ShuttingDown, "--ps--": ShuttingDown, "-----d": ShuttingDown, "--ps-d": ShuttingDown, "---sc-": Crashed, "----c-": Crashed,
+		"---s--": ShuttingDown, "--ps--": ShuttingDown, "-----d": ShuttingDown, "--ps-d": ShuttingDown, "---sc-": Crashed, "--psc-": Crashed, "---scd": ShuttingDown,
+		"---sr-": ShuttingDown, "---ss-": ShuttingDown, "---sw-": ShuttingDown, "--psS-": ShuttingDown, "---s?-": Unknown,
 		"": Unknown, "r----": Unknown, "r-----x": Unknown, "-r----": Unknown, "x-----": Unknown,
 	} {
 		if got, cause := xlState(column); got != wanted || (got == Unknown) != (cause != "") {

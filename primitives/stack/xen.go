@@ -46,7 +46,7 @@ func (x *xen) problem(op, what string, err error) error {
 	case strings.Contains(text, "Permission denied"), strings.Contains(text, "must be root"), strings.Contains(text, "privileged command interface"):
 		kind = primitives.Denied
 		what = joinWords(what, "xl needs root on the host (become = \"sudo\" for it)")
-	case strings.Contains(text, "not supported"), strings.Contains(text, "PV control interface not available"):
+	case strings.Contains(text, "not supported"), strings.Contains(text, "not implemented"), strings.Contains(text, "PV control interface not available"):
 		kind = primitives.Unsupported
 	}
 	return &primitives.Error{Kind: kind, Op: op, Host: x.uri, Message: what, Cause: err}
@@ -172,8 +172,16 @@ func (x *xen) saved(ctx context.Context, id string) (bool, error) {
 	return false, fmt.Errorf("the host's shell answered %q", out)
 }
 
+// glance looks twice before it says that a guest is gone: while a guest reboots,
+// its old domain is destroyed before its new one exists.
 func (x *xen) glance(ctx context.Context, op, id string) (glance, error) {
 	domain, err := x.find(ctx, id)
+	if errors.Is(err, errAbsent) {
+		if err := x.client.clock.Sleep(ctx, pollEvery); err != nil {
+			return glance{}, x.problem(op, "guest "+id, err)
+		}
+		domain, err = x.find(ctx, id)
+	}
 	if errors.Is(err, errAbsent) {
 		state, err := x.absent(ctx, id)
 		return glance{state: state}, x.problem(op, "guest "+id, err)

@@ -187,6 +187,17 @@ func TestXenRebootIsWitnessed(t *testing.T) {
 	}
 }
 
+// While a guest reboots, Xen has it not at all for a moment.
+func TestXenRebootIsNotOff(t *testing.T) {
+	client, fake, ref, ctx := newXen(t, xlTableOf(xlRow(1, "---sr-")))
+	time.AfterFunc(300*time.Millisecond, func() { fake.set(xlTableOf()) })
+	time.AfterFunc(1500*time.Millisecond, func() { fake.set(xlTableOf(xlRow(2, "r-----"))) })
+	guest, err := client.Await(ctx, ref, Off, Running)
+	if err != nil || guest.State != Running || guest.ID != 2 {
+		t.Errorf("it is %s with id %d, %v", guest.State, guest.ID, err)
+	}
+}
+
 // What xl says in error, or does not say, is never off.
 func TestXenSilenceIsNotOff(t *testing.T) {
 	for name, spoil := range map[string]func(*fakeXen){

@@ -12,17 +12,16 @@ import (
 
 // xlDomain is one line of "xl list".
 type xlDomain struct {
-	id     int
-	name   string
-	uuid   string // empty in the form without -v
-	state  State
-	cause  string
-	reason string // why it shut down, a number; "-" while it runs
+	id    int
+	name  string
+	uuid  string // empty in the form without -v
+	state State
+	cause string
 }
 
-// xlLine is a line of "xl list", or of "xl list -v" with UUID and reason
-// behind. Source: list_domains in Xen's tools/xl/xl_list.c.
-var xlLine = regexp.MustCompile(`^(.*?)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\d+\.\d+)(?:\s+([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})\s+(\S+).*)?\s*$`)
+// xlLine is a line of "xl list", or of "xl list -v" with UUID, reason and more
+// behind.
+var xlLine = regexp.MustCompile(`^(.*?)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\d+\.\d+)(?:\s+([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}).*)?\s*$`)
 
 // parseXLList reads the table of "xl list" or "xl list -v". A line that is no
 // domain's is an error: it could be the guest that is looked for. So is a table
@@ -43,7 +42,7 @@ func parseXLList(text string) ([]xlDomain, error) {
 		if err != nil {
 			return nil, fmt.Errorf("xl list has the id %q", found[2])
 		}
-		domain := xlDomain{id: id, name: found[1], uuid: strings.ToLower(found[7]), reason: found[8]}
+		domain := xlDomain{id: id, name: found[1], uuid: strings.ToLower(found[7])}
 		domain.state, domain.cause = xlState(found[5])
 		control = control || id == 0
 		domains = append(domains, domain)
@@ -54,27 +53,26 @@ func parseXLList(text string) ([]xlDomain, error) {
 	return domains, nil
 }
 
-// xlState reads the state column: one letter or "-" at each of six places. A
-// domain that has shut down, or is dying, still holds its memory until the
-// toolstack has cleaned it up ("--ps--"), and is Off only when it is gone. One
-// without a letter is ready to run and has no processor at the moment.
-// Source: xl(1), "list".
+// xlColumn is the state column: running, blocked, paused, shut down, why it shut
+// down (reboot, suspend, crash, watchdog, Soft reset), dying.
+// Source: list_domains in Xen's tools/xl/xl_list.c.
+var xlColumn = regexp.MustCompile(`^[r-][b-][p-][s-][-rscwS][d-]$`)
+
+// xlState reads the state column. A domain that has shut down, or is dying,
+// still holds its memory until the toolstack has cleaned it up ("--ps--"), and
+// is Off only when it is gone. One without a letter is ready to run and has no
+// processor at the moment.
 func xlState(column string) (State, string) {
-	const letters = "rbpscd"
-	if len(column) != len(letters) {
+	if !xlColumn.MatchString(column) {
 		return Unknown, fmt.Sprintf("xl's state %q is not known", column)
 	}
-	for i := range letters {
-		if column[i] != '-' && column[i] != letters[i] {
-			return Unknown, fmt.Sprintf("xl's state %q is not known", column)
-		}
-	}
-	switch has := func(letter string) bool { return strings.Contains(column, letter) }; {
-	case has("c"):
+	paused, shut, reason, dying := column[2] != '-', column[3] != '-', column[4], column[5] != '-'
+	switch {
+	case reason == 'c' && !dying:
 		return Crashed, ""
-	case has("d"), has("s"):
+	case shut, dying:
 		return ShuttingDown, ""
-	case has("p"):
+	case paused:
 		return Paused, ""
 	}
 	return Running, ""

@@ -21,3 +21,35 @@ func TestGuestBootsAndIsDestroyed(t *testing.T) {
 	}
 	guest.Off(t)
 }
+
+func TestContainerBoots(t *testing.T) {
+	libvirtd := StartLibvirtd(t)
+	container := libvirtd.DefineContainer(t, "ct1")
+	container.StartContainer(t)
+	container.WaitReady(t)
+	container.Off(t)
+}
+
+func TestLibvirtdIsKilledAndComesBack(t *testing.T) {
+	libvirtd := StartLibvirtd(t)
+	if err := libvirtd.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := libvirtd.on("test", func(*rpc) error { return nil }); err == nil {
+		t.Error("it answers after its end")
+	}
+	if err := libvirtd.Start(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatIsNoKernel(t *testing.T) {
+	cut := make([]byte, 0x260)
+	copy(cut[0x202:], "HdrS")
+	cut[0x24c] = 0xff
+	for name, image := range map[string][]byte{"empty": nil, "zeroes": make([]byte, 4096), "cut short": cut} {
+		if _, err := unpackKernel(image); err == nil {
+			t.Errorf("%s is taken for a kernel", name)
+		}
+	}
+}

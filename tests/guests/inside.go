@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -52,7 +53,7 @@ func inside(folder string) error {
 	if err := mountAll(folder); err != nil {
 		return err
 	}
-	keeper := &keeper{folder: folder, exited: sync.NewCond(&sync.Mutex{}), left: map[int]bool{}}
+	keeper := &keeper{folder: folder}
 	go keeper.reap()
 	fmt.Println("ready")
 	input := bufio.NewScanner(os.Stdin)
@@ -90,12 +91,16 @@ func mountAll(folder string) error {
 	return nil
 }
 
+// exitLimit bounds the end of libvirtd. What still runs then ends with PID 1.
+const exitLimit = 20 * time.Second
+
 // keeper starts libvirtd and knows when it has ended.
 type keeper struct {
 	folder string
-	pid    int
-	exited *sync.Cond
-	left   map[int]bool
+	pid    int // of libvirtd
+
+	mu   sync.Mutex
+	left map[int]bool // processes that have ended since libvirtd's start
 }
 
 // reap collects every process that ends: libvirt believes that a guest runs as
@@ -109,10 +114,9 @@ func (k *keeper) reap() {
 			if err != nil || pid <= 0 {
 				break
 			}
-			k.exited.L.Lock()
+			k.mu.Lock()
 			k.left[pid] = true
-			k.exited.L.Unlock()
-			k.exited.Broadcast()
+			k.mu.Unlock()
 		}
 	}
 }
@@ -131,14 +135,24 @@ func (k *keeper) obey(words []string) (string, error) {
 		}
 		return "done", unix.Kill(k.pid, syscall.Signal(number))
 	case "await-exit":
-		k.exited.L.Lock()
-		for !k.left[k.pid] {
-			k.exited.Wait()
-		}
-		k.exited.L.Unlock()
-		return "done", nil
+		return "done", k.awaitExit()
 	}
 	return "", fmt.Errorf("no command %q", words[0])
+}
+
+func (k *keeper) awaitExit() error {
+	for deadline := time.Now().Add(exitLimit); !k.hasExited(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("libvirtd has not ended within %s", exitLimit)
+		}
+	}
+	return nil
+}
+
+func (k *keeper) hasExited() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.left[k.pid]
 }
 
 func (k *keeper) start() error {
@@ -152,6 +166,9 @@ func (k *keeper) start() error {
 	}
 	defer log.Close()
 	argv := []string{program, "-f", filepath.Join(k.folder, "libvirtd.conf"), "-p", filepath.Join(k.folder, "libvirtd.pid")}
+	k.mu.Lock()
+	k.left = map[int]bool{}
+	k.mu.Unlock()
 	environment := []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + k.folder}
 	k.pid, err = syscall.ForkExec(program, argv, &syscall.ProcAttr{
 		Env:   environment,
