@@ -79,8 +79,12 @@ func isVariable(name string) bool {
 // Run runs a command to its end and returns its exit code; a command that a
 // signal ended has 128 and the signal's number. An error means that there is no
 // exit code: of kind Invalid (the command), Unreachable (the line was lost, and
-// whether the command ended is not known), Canceled or Timeout (ctx ended; the
-// command was sent SIGTERM and its input and output closed).
+// whether the command ended is not known), Canceled or Timeout (ctx ended), or
+// that of a Stdout, Stderr or Stdin that failed.
+//
+// A command that is given up is sent SIGTERM and its input and output are
+// closed. OpenSSH's sshd passes no signal on to root's commands: one that
+// neither reads nor writes then runs on.
 func (c *Conn) Run(ctx context.Context, command Command) (exit int, err error) {
 	process, err := c.begin(ctx, opRun, command, false)
 	if err != nil {
@@ -146,6 +150,8 @@ type Process struct {
 	stop    func() bool // forgets the context
 	restore func()      // gives the local terminal back
 
+	ready chan struct{} // closed when all of the above stands
+
 	ended   chan struct{} // closed when exit and err stand
 	exit    int
 	err     error
@@ -177,24 +183,24 @@ func (c *Conn) begin(ctx context.Context, op string, command Command, pipes bool
 // launch starts line (the login shell where it is empty) with the streams of
 // command, on a terminal of the other side where screen is set.
 func (c *Conn) launch(ctx context.Context, op, line string, command Command, screen *screen, pipes bool) (*Process, error) {
-	p := &Process{conn: c, op: op, ended: make(chan struct{}), aborted: make(chan struct{}), restore: func() {}}
+	p := &Process{conn: c, op: op, ready: make(chan struct{}), ended: make(chan struct{}), aborted: make(chan struct{}), restore: func() {}}
 	session, err := await(ctx, func() (*ssh.Session, error) { return p.open(line, command, screen, pipes) },
 		p.discard)
 	if err != nil {
 		return nil, c.startError(ctx, op, err)
 	}
-	p.session = session
 	if screen != nil {
 		if p.restore, err = screen.engage(p); err != nil {
 			p.discard(session)
 			return nil, primitives.Wrap(op, c.settings.alias, "the local terminal cannot be made raw", err)
 		}
 	}
+	p.stop = context.AfterFunc(ctx, func() { p.giveUp(ctx.Err()) })
+	close(p.ready)
 	if p.input != nil {
 		p.input.release()
 	}
 	go p.conclude()
-	p.stop = context.AfterFunc(ctx, func() { p.giveUp(ctx.Err()) })
 	return p, nil
 }
 
@@ -204,6 +210,7 @@ func (p *Process) open(line string, command Command, screen *screen, pipes bool)
 	if err != nil {
 		return nil, err
 	}
+	p.session = session
 	err = p.prepare(session, command, screen, pipes)
 	switch {
 	case err != nil:
@@ -224,6 +231,7 @@ func (p *Process) discard(session *ssh.Session) {
 	if p.input != nil {
 		p.input.halt()
 	}
+	close(p.ready)
 	session.Close()
 }
 
@@ -258,7 +266,7 @@ func (p *Process) prepare(session *ssh.Session, command Command, screen *screen,
 			return err
 		}
 	}
-	stdout, stderr := newGates(command.Stdout, command.Stderr)
+	stdout, stderr := newGates(command.Stdout, command.Stderr, func(err error) { p.giveUp(err) })
 	p.outputs = []*gate{stdout, stderr}
 	session.Stderr = stderr
 	if command.Stdout == nil && pipes {
@@ -303,8 +311,9 @@ func (p *Process) conclude() {
 	close(p.ended)
 }
 
-// giveUp ends the command for a reason of this side.
+// giveUp ends the command for a reason on this side.
 func (p *Process) giveUp(reason error) {
+	<-p.ready
 	p.abort.Do(func() {
 		p.reason = reason
 		if p.input != nil {
@@ -340,7 +349,10 @@ func (p *Process) abandoned() error {
 	if p.reason == nil {
 		return primitives.Errorf(primitives.Canceled, p.op, p.conn.settings.alias, "the command was told to end")
 	}
-	return primitives.Wrap(p.op, p.conn.settings.alias, "the command was told to end, whether it did is not known", p.reason)
+	if kind := primitives.KindOf(p.reason); kind == primitives.Canceled || kind == primitives.Timeout {
+		return primitives.Wrap(p.op, p.conn.settings.alias, "the command was told to end, whether it did is not known", p.reason)
+	}
+	return primitives.Wrap(p.op, p.conn.settings.alias, "the command was told to end, since its output could not be passed on", p.reason)
 }
 
 func (p *Process) hasEnded() bool {

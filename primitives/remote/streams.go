@@ -10,17 +10,18 @@ import (
 // gate lets a command's output through until the call that wanted it has
 // returned: after that the caller's writer is its own again.
 type gate struct {
-	mu   *sync.Mutex
-	to   io.Writer
-	over bool
+	mu     *sync.Mutex
+	to     io.Writer
+	over   bool
+	failed func(error) // told why the writer took no more
 }
 
 var errShut = errors.New("nobody waits for this output any more")
 
 // newGates makes the gates of both outputs. Where both are the same writer,
 // never two goroutines write to it at once.
-func newGates(stdout, stderr io.Writer) (*gate, *gate) {
-	first, second := &gate{mu: new(sync.Mutex), to: stdout}, &gate{mu: new(sync.Mutex), to: stderr}
+func newGates(stdout, stderr io.Writer, failed func(error)) (*gate, *gate) {
+	first, second := &gate{mu: new(sync.Mutex), to: stdout, failed: failed}, &gate{mu: new(sync.Mutex), to: stderr, failed: failed}
 	if sameWriter(stdout, stderr) {
 		second.mu = first.mu
 	}
@@ -38,6 +39,14 @@ func sameWriter(a, b io.Writer) (same bool) {
 }
 
 func (g *gate) Write(p []byte) (int, error) {
+	n, err := g.pass(p)
+	if err != nil {
+		g.failed(err)
+	}
+	return n, err
+}
+
+func (g *gate) pass(p []byte) (int, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
