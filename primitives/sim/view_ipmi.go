@@ -26,9 +26,10 @@ func (p *IPMI) Status(ctx context.Context, target ipmi.Target) (ipmi.Status, err
 	return status, err
 }
 
-// Control asks for a chassis control. As IPMI 2.0, 28.3 lets a BMC do, soft,
-// cycle and reset are refused while the machine is off (Unsupported); a soft
-// power-off is accepted whether or not the machine notices it.
+// Control asks for a chassis control. As for the real client, off, on and soft
+// do nothing where the goal is reached already; cycle and reset are refused
+// while the machine is off (Unsupported), as IPMI 2.0, 28.3 lets a BMC do. A
+// soft power-off is accepted whether or not the machine notices it.
 func (p *IPMI) Control(ctx context.Context, target ipmi.Target, control ipmi.Control) error {
 	return p.speak(ctx, target, string(control), func(c call, m *machine) (string, error) {
 		return "ok", p.view.world.chassis(c, m, control)
@@ -45,20 +46,20 @@ func (w *World) chassis(c call, m *machine, control ipmi.Control) error {
 	case ipmi.PowerOff:
 		w.powerOff(m, "bmc")
 		return nil
-	case ipmi.PowerSoft, ipmi.Cycle, ipmi.Reset:
+	case ipmi.PowerSoft:
+		w.pressButton(m, toOff, "bmc")
+		return nil
+	case ipmi.Cycle, ipmi.Reset:
 		if off {
 			return c.errorf(primitives.Unsupported, "the BMC cannot do this in the machine's present state (completion code 0xd5)")
 		}
 	default:
 		return c.errorf(primitives.Invalid, "%q is no chassis control", control)
 	}
-	switch control {
-	case ipmi.PowerSoft:
-		w.pressButton(m, toOff, "bmc")
-	case ipmi.Cycle:
+	if control == ipmi.Cycle {
 		w.powerOff(m, "bmc cycle")
 		w.powerOn(m, "bmc cycle")
-	default:
+	} else {
 		w.restart(m, "bmc reset")
 	}
 	return nil

@@ -199,7 +199,18 @@ func (c *worldChassis) Power(ctx context.Context) (primitives.Power, error) {
 	return status.Power, err
 }
 
+// Control refuses what has no meaning for a machine that is off, as most BMCs
+// do.
 func (c *worldChassis) Control(ctx context.Context, control ipmi.Control) error {
+	if control == ipmi.PowerSoft {
+		power, err := c.Power(ctx)
+		if err == nil && power == primitives.PowerOff {
+			err = primitives.Errorf(primitives.Unsupported, "ipmi.soft", c.bmc.Host, "the machine is off")
+		}
+		if err != nil {
+			return err
+		}
+	}
 	return c.world.At(sim.Desk).IPMI().Control(ctx, c.target(), control)
 }
 

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"path"
 	"slices"
@@ -54,7 +55,7 @@ func (s *shell) execute(argv []string) int {
 		return 0
 	}
 	name := path.Base(argv[0])
-	if agent := s.door.lab.options.Agent; agent != nil && strings.HasPrefix(name, "ctys") && len(argv) > 1 && argv[1] == "agent" {
+	if s.door.lab.options.Agent != nil && isAgent(argv) {
 		return s.agent(argv)
 	}
 	if run, ok := programs[name]; ok {
@@ -62,6 +63,13 @@ func (s *shell) execute(argv []string) int {
 	}
 	fmt.Fprintf(s.err, "%s: command not found\n", argv[0])
 	return 127
+}
+
+// isAgent tells whether a program is ctys, under whatever name it was
+// installed, and shall be the agent.
+func isAgent(argv []string) bool {
+	installed := strings.HasPrefix(path.Base(argv[0]), "ctys") || strings.HasPrefix(argv[0], "/var/tmp/ctys-")
+	return installed && len(argv) > 1 && argv[1] == "agent"
 }
 
 // assignment tells whether a word only sets a variable.
@@ -215,10 +223,15 @@ func prefix(s *shell, argv []string) int {
 	return s.execute(rest)
 }
 
-// subshell is sh -c 'LINE'.
+// subshell is sh -c 'LINE'. A client that looks whether ctys is installed sends
+// a script for a real shell; it is told that ctys is there.
 func subshell(s *shell, argv []string) int {
 	if len(argv) < 3 || !strings.HasSuffix(argv[1], "c") {
 		return s.fail(argv, "only -c is known here")
+	}
+	if len(argv) > 5 && argv[3] == "ctys" && argv[4] == "find" && s.door.lab.options.Agent != nil {
+		_, _ = io.Copy(io.Discard, s.in)
+		return s.print("@ have " + path.Join("/var/tmp/ctys-0", argv[5]) + "\n@ end")
 	}
 	return s.run(argv[2])
 }
