@@ -39,7 +39,7 @@ func (c *Client) Identity(ctx context.Context) (Identity, error) {
 	if err != nil {
 		return Identity{}, primitives.Wrap(opIdentity, "", "the host name cannot be read", err)
 	}
-	return Identity{Hostname: name, MachineID: c.machineID(), BootID: boot}, nil
+	return Identity{Hostname: name, MachineID: c.machineID(), BootID: boot, ProductUUID: c.productUUID()}, nil
 }
 
 // machineID is empty where the system has none; D-Bus kept it elsewhere before
@@ -49,6 +49,18 @@ func (c *Client) machineID() string {
 		if text, err := c.read(path); err == nil {
 			if id := strings.TrimSpace(string(text)); id != "" {
 				return id
+			}
+		}
+	}
+	return ""
+}
+
+// productUUID is empty where the kernel shows none, or not to this account.
+func (c *Client) productUUID() string {
+	for _, path := range []string{"/sys/class/dmi/id/product_uuid", "/sys/hypervisor/uuid"} {
+		if text, err := c.read(path); err == nil {
+			if uuid := strings.ToLower(strings.TrimSpace(string(text))); uuid != "" {
+				return uuid
 			}
 		}
 	}

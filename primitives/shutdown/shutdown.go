@@ -45,6 +45,9 @@ type Identity struct {
 	Hostname  string
 	MachineID string // machine-id(5); empty where the system has none
 	BootID    string // see Client.BootID
+	// ProductUUID is the machine's DMI UUID, lower case, by which a hypervisor
+	// knows its guest; empty where it cannot be read (only root may).
+	ProductUUID string
 }
 
 // Options says how a Client reaches the system. The zero value reaches the real

@@ -85,6 +85,8 @@ func (p *Shutdown) identity(ctx context.Context, verb string) (shutdown.Identity
 			Hostname:  m.Name,
 			MachineID: strings.ReplaceAll(w.uuid("machine-id", m.Name), "-", ""),
 			BootID:    w.bootID(m),
+
+			ProductUUID: m.UUID,
 		}
 		return "ok", nil
 	})

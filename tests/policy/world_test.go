@@ -25,6 +25,7 @@ type scene struct {
 	site      map[string]any
 	overrides map[string]string // a site's own scripts
 	yes, plan bool
+	desk      string // machine on which ctys is called; "" is the operator's own
 	events    []luabind.Event
 }
 
@@ -69,7 +70,7 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	for _, target := range targets {
 		list = append(list, map[string]any{"name": target, "options": map[string]any{}})
 	}
-	runtime := luabind.New(simulated.Capabilities(s.world, ""), luabind.Options{
+	runtime := luabind.New(simulated.Capabilities(s.world, s.desk), luabind.Options{
 		Inventory: s.inventory(),
 		Settings:  s.site,
 		Yes:       s.yes,
