@@ -47,10 +47,7 @@ type session struct {
 func (a *app) open(s setup) *session {
 	began := time.Now()
 	ses := &session{app: a, setup: s, began: began}
-	ses.reader = render.New(render.Options{
-		Out: a.stdout, Err: a.stderr, JSON: s.options.JSON, Verbose: s.options.Verbose > 0, Plan: s.plan,
-		Screen: screenOf(a.stderr), Start: began, Now: time.Now,
-	})
+	ses.reader = render.New(ses.rendering())
 	capabilities, closePowers := powers(ses)
 	ses.close = closePowers
 	options := luabind.Options{
@@ -61,9 +58,9 @@ func (a *app) open(s setup) *session {
 		Path:      s.path,
 		Yes:       s.options.Yes,
 		Seed:      uint64(began.UnixNano()),
-		Stdout:    ses.reader.Output(),
+		Stdout:    printed{ses},
 		Terminal:  ses.terminal(),
-		Events:    ses.reader.Event,
+		Events:    func(event luabind.Event) { ses.reader.Event(event) },
 	}
 	if !s.plan {
 		ses.journal = newLazyJournal(s.options.Journal, ses.describe, a.warn)
@@ -73,13 +70,31 @@ func (a *app) open(s setup) *session {
 	return ses
 }
 
+// rendering says how the session is shown.
+func (s *session) rendering() render.Options {
+	return render.Options{
+		Out: s.app.stdout, Err: s.app.stderr,
+		JSON: s.setup.options.JSON, Verbose: s.setup.options.Verbose > 0, Plan: s.setup.plan,
+		Screen: screenOf(s.app.stderr), Start: s.began, Now: time.Now,
+	}
+}
+
+// printed is what scripts print, in the hands of the reader of the moment.
+type printed struct{ s *session }
+
+func (p printed) Write(text []byte) (int, error) { return p.s.reader.Output().Write(text) }
+
 // screenOf is the terminal to paint on, if the stream is one.
 func screenOf(stream io.Writer) *render.Screen {
 	file, ok := stream.(*os.File)
 	if !ok || !isTerminal(stream) || os.Getenv("TERM") == "dumb" {
 		return nil
 	}
-	return &render.Screen{Size: func() (int, int) { return terminalSize(file) }, Colour: os.Getenv("NO_COLOR") == ""}
+	return &render.Screen{
+		Size:   func() (int, int) { return terminalSize(file) },
+		Colour: os.Getenv("NO_COLOR") == "",
+		ASCII:  !speaksUTF8(),
+	}
 }
 
 // terminal is the person to ask, where one sits at standard input.
@@ -88,7 +103,11 @@ func (s *session) terminal() luabind.Terminal {
 	if !ok || !isTerminal(in) {
 		return nil
 	}
-	return &desk{in: in, out: s.app.stderr, before: s.reader.Suspend, after: s.reader.Resume}
+	return &desk{
+		in: in, out: s.app.stderr,
+		before: func() { s.reader.Suspend() },
+		after:  func() { s.reader.Resume() },
+	}
 }
 
 // outcome is how the work of a session ended.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/user"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,9 @@ func account() string {
 	}
 	if name == "" {
 		name = "uid " + strconv.Itoa(os.Getuid())
+		if current, err := user.Current(); err == nil {
+			name = current.Username
+		}
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -53,7 +57,18 @@ func terminalSize(file *os.File) (columns, rows int) {
 	return columns, rows
 }
 
-// lazyState is where journals are kept when no other folder was named.
+// speaksUTF8 tells whether the locale's characters are UTF-8: the first of
+// these variables that is set decides (locale(7)).
+func speaksUTF8() bool {
+	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
+		if value := strings.ToUpper(os.Getenv(name)); value != "" {
+			return strings.Contains(value, "UTF-8") || strings.Contains(value, "UTF8")
+		}
+	}
+	return false
+}
+
+// journalDir is where journals are kept when no other folder was named.
 func journalDir(explicit string) (string, error) {
 	if explicit != "" {
 		return explicit, nil

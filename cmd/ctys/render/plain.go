@@ -116,11 +116,11 @@ func limit(seconds float64) string {
 	return " (at most " + duration(time.Duration(seconds*float64(time.Second))) + ")"
 }
 
-// duration is a time for people: tenths below a minute and a half, then whole
-// seconds.
+// duration is a time for people: in seconds while that is a number one can
+// read, with tenths while they matter.
 func duration(d time.Duration) string {
 	switch {
-	case d < 90*time.Second && d%time.Second == 0:
+	case d < 10*time.Minute && (d%time.Second == 0 || d >= 90*time.Second):
 		return fmt.Sprintf("%d s", int(d.Seconds()))
 	case d < 90*time.Second:
 		return fmt.Sprintf("%.1f s", d.Seconds())

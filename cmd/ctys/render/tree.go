@@ -13,8 +13,8 @@ type tree struct {
 	root    *node
 	bySeq   map[uint64]*node
 	results []luabind.Event
-	writes  int // that were begun
 	planned int
+	latest  time.Time // of the events
 }
 
 // node is one step.
@@ -50,6 +50,9 @@ func (t *tree) step(event luabind.Event) *node {
 
 func (t *tree) take(event luabind.Event) {
 	at := t.step(event)
+	if event.At.After(t.latest) {
+		t.latest = event.At
+	}
 	switch event.Kind {
 	case luabind.KindStep:
 		n := &node{
@@ -69,8 +72,6 @@ func (t *tree) take(event luabind.Event) {
 		at.items = append(at.items, event)
 	case luabind.KindResult:
 		t.results = append(t.results, event)
-	case luabind.KindIntent:
-		t.writes++
 	}
 }
 
@@ -108,3 +109,6 @@ func clean(text string) string {
 		return r
 	}, text)
 }
+
+// open tells whether any step runs.
+func (t *tree) open() bool { return t.root.anyRunning() }
