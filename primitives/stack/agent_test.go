@@ -12,7 +12,7 @@ import (
 )
 
 func TestAddressesComeFromTheAgent(t *testing.T) {
-	obeys, _ := booted(t)
+	obeys := obeys(t)
 	guest, err := newClient(t).Inspect(within(t, bootTime), ref(obeys))
 	ok(t, err)
 	if len(guest.Addresses) != 1 || guest.Addresses[0].String() != guests.AgentAddress {

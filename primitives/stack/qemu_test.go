@@ -13,7 +13,7 @@ import (
 const bootTime = 60 * time.Second
 
 func TestListShowsWhatRuns(t *testing.T) {
-	obeys, deaf := booted(t)
+	obeys, deaf := obeys(t), deaf(t)
 	list, err := newClient(t).List(within(t, bootTime), obeys.URI)
 	ok(t, err)
 	seen := map[string]stack.Guest{}
@@ -36,7 +36,7 @@ func TestListShowsWhatRuns(t *testing.T) {
 }
 
 func TestShutdownByPowerButtonIsSeen(t *testing.T) {
-	obeys, deaf := booted(t)
+	obeys, deaf := obeys(t), deaf(t)
 	client := newClient(t)
 	ctx := within(t, bootTime)
 	ok(t, client.Shutdown(ctx, ref(obeys), stack.ModeACPI))
@@ -65,7 +65,7 @@ func TestShutdownByPowerButtonIsSeen(t *testing.T) {
 }
 
 func TestShutdownByAgent(t *testing.T) {
-	obeys, deaf := booted(t)
+	obeys, deaf := obeys(t), deaf(t)
 	client := newClient(t)
 	ctx := within(t, bootTime)
 	mustBe(t, client.Shutdown(ctx, ref(deaf), stack.ModeAgent), primitives.Unsupported)
@@ -75,7 +75,7 @@ func TestShutdownByAgent(t *testing.T) {
 }
 
 func TestModesThatTheHypervisorLacks(t *testing.T) {
-	obeys, _ := booted(t)
+	obeys := obeys(t)
 	client := newClient(t)
 	ctx := within(t, bootTime)
 	for _, mode := range []stack.Mode{stack.ModeInitctl, stack.ModeSignal, stack.ModeParavirt} {
@@ -90,7 +90,7 @@ func TestModesThatTheHypervisorLacks(t *testing.T) {
 }
 
 func TestSuspendAndResume(t *testing.T) {
-	_, deaf := booted(t)
+	deaf := deaf(t)
 	client := newClient(t)
 	ctx := within(t, bootTime)
 	ok(t, client.Suspend(ctx, ref(deaf)))
@@ -104,40 +104,20 @@ func TestSuspendAndResume(t *testing.T) {
 	ok(t, err)
 }
 
-func TestManagedSaveIsSavedAndNotOff(t *testing.T) {
-	_, deaf := booted(t)
-	client := newClient(t)
-	ctx := within(t, bootTime)
-	ok(t, client.ManagedSave(ctx, ref(deaf)))
-	guest, err := client.Await(ctx, ref(deaf), stack.Off, stack.Saved)
-	ok(t, err)
-	if guest.State != stack.Saved {
-		t.Errorf("after a managed save it is %s", guest.State)
-	}
-	ok(t, client.Start(ctx, ref(deaf)))
-	guest, err = client.Await(ctx, ref(deaf), stack.Running)
-	ok(t, err)
-	if deaf.Boots() != 0 {
-		// the console starts anew with the process: a guest that goes on says nothing
-		t.Error("it booted instead of going on")
-	}
-	deaf.Off(t)
-}
-
 func TestRebootIsWitnessed(t *testing.T) {
-	obeys, deaf := booted(t)
+	obeys, deaf := obeys(t), deaf(t)
 	client := newClient(t)
 	ctx := within(t, bootTime)
-	for _, test := range []struct {
+	for boots, test := range []struct {
 		name string
 		ask  func() error
-		boot int
 	}{
-		{"power button", func() error { return client.Reboot(ctx, ref(obeys), stack.ModeACPI) }, 2},
-		{"reset", func() error { return client.Reset(ctx, ref(obeys)) }, 3},
-		{"agent", func() error { return client.Reboot(ctx, ref(obeys), stack.ModeAgent) }, 4},
+		{"power button", func() error { return client.Reboot(ctx, ref(obeys), stack.ModeACPI) }},
+		{"agent", func() error { return client.Reboot(ctx, ref(obeys), stack.ModeAgent) }},
+		{"reset", func() error { return client.Reset(ctx, ref(obeys)) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			obeys.WaitReady(t, boots+1)
 			subscription, err := client.Subscribe(ctx, ref(obeys))
 			ok(t, err)
 			defer subscription.Close()
@@ -147,7 +127,6 @@ func TestRebootIsWitnessed(t *testing.T) {
 			ok(t, test.ask())
 			ok(t, subscription.Await(ctx, stack.EventReboot))
 			mustBe(t, other.Await(within(t, 200*time.Millisecond), stack.EventReboot), primitives.Timeout)
-			obeys.WaitReady(t, test.boot)
 		})
 	}
 	obeys.Off(t)
@@ -155,7 +134,7 @@ func TestRebootIsWitnessed(t *testing.T) {
 
 // A guest that is started anew has another witness.
 func TestDestroyAndStartChangeTheWitness(t *testing.T) {
-	_, deaf := booted(t)
+	deaf := deaf(t)
 	client := newClient(t)
 	ctx := within(t, bootTime)
 	subscription, err := client.Subscribe(ctx, ref(deaf))
@@ -182,4 +161,26 @@ func TestGuestThatNobodyKnows(t *testing.T) {
 	nobody.UUID = "db1"
 	_, err = client.Inspect(ctx, nobody)
 	mustBe(t, err, primitives.Invalid)
+}
+
+// The last of its file: the guest goes on where it was, and its console does not
+// tell any more that it is ready.
+func TestManagedSaveIsSavedAndNotOff(t *testing.T) {
+	deaf := deaf(t)
+	client := newClient(t)
+	ctx := within(t, bootTime)
+	ok(t, client.ManagedSave(ctx, ref(deaf)))
+	guest, err := client.Await(ctx, ref(deaf), stack.Off, stack.Saved)
+	ok(t, err)
+	if guest.State != stack.Saved {
+		t.Errorf("after a managed save it is %s", guest.State)
+	}
+	ok(t, client.Start(ctx, ref(deaf)))
+	guest, err = client.Await(ctx, ref(deaf), stack.Running)
+	ok(t, err)
+	if deaf.Boots() != 0 {
+		// the console starts anew with the process: a guest that goes on says nothing
+		t.Error("it booted instead of going on")
+	}
+	deaf.Off(t)
 }

@@ -47,24 +47,30 @@ func libvirtd(t *testing.T) *guests.Libvirtd {
 	return rig.libvirtd
 }
 
-// booted gives the two shared guests, running and ready.
-func booted(t *testing.T) (obeys, deaf *guests.Guest) {
+// obeys is the shared guest that honours its power button and has an agent,
+// running and ready.
+func obeys(t *testing.T) *guests.Guest {
+	t.Helper()
+	return ready(t, &rig.obeys, "obeys", guests.HonoursACPI, guests.HasAgent)
+}
+
+// deaf is the shared guest that ignores its power button, running and ready.
+func deaf(t *testing.T) *guests.Guest {
+	t.Helper()
+	return ready(t, &rig.deaf, "deaf")
+}
+
+func ready(t *testing.T, guest **guests.Guest, name string, traits ...guests.Trait) *guests.Guest {
 	t.Helper()
 	on := libvirtd(t)
-	rig.Lock()
-	defer rig.Unlock()
-	if rig.obeys == nil {
-		rig.obeys = on.DefineGuest(t, "obeys", guests.HonoursACPI, guests.HasAgent)
-		rig.deaf = on.DefineGuest(t, "deaf")
+	if *guest == nil {
+		*guest = on.DefineGuest(t, name, traits...)
 	}
-	for _, guest := range []*guests.Guest{rig.obeys, rig.deaf} {
-		if !guest.Running(t) {
-			guest.Start(t)
-		}
+	if !(*guest).Running(t) {
+		(*guest).Start(t)
 	}
-	rig.obeys.WaitReady(t)
-	rig.deaf.WaitReady(t)
-	return rig.obeys, rig.deaf
+	(*guest).WaitReady(t)
+	return *guest
 }
 
 func ref(guest *guests.Guest) stack.Ref { return stack.Ref{URI: guest.URI, UUID: guest.UUID} }

@@ -78,7 +78,7 @@ func xlRow(id int, state string) string {
 func newXen(t *testing.T, table string) (*Client, *fakeXen, Ref, context.Context) {
 	t.Helper()
 	fake := &fakeXen{table: table}
-	client := New(Options{Run: fake.run})
+	client := New(Options{Run: fake.run, Clock: FastClock{Start: time.Now()}})
 	t.Cleanup(func() { client.Close() })
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)
@@ -168,7 +168,7 @@ func TestXenShutdownIsSeen(t *testing.T) {
 	if err != nil || guest.State != ShuttingDown || guest.State.Power() != primitives.PowerOn {
 		t.Errorf("--ps-- is %s, %v", guest.State, err)
 	}
-	time.AfterFunc(300*time.Millisecond, func() { fake.set(xlTableOf()) })
+	time.AfterFunc(30*time.Millisecond, func() { fake.set(xlTableOf()) })
 	if guest, err = client.Await(ctx, ref, Off); err != nil || guest.State != Off {
 		t.Errorf("gone is %s, %v", guest.State, err)
 	}
@@ -181,7 +181,7 @@ func TestXenRebootIsWitnessed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer subscription.Close()
-	time.AfterFunc(300*time.Millisecond, func() { fake.set(xlTableOf(xlRow(2, "r-----"))) })
+	time.AfterFunc(30*time.Millisecond, func() { fake.set(xlTableOf(xlRow(2, "r-----"))) })
 	if err := subscription.Await(ctx, EventReboot); err != nil {
 		t.Error(err)
 	}
@@ -190,8 +190,8 @@ func TestXenRebootIsWitnessed(t *testing.T) {
 // While a guest reboots, Xen has it not at all for a moment.
 func TestXenRebootIsNotOff(t *testing.T) {
 	client, fake, ref, ctx := newXen(t, xlTableOf(xlRow(1, "---sr-")))
-	time.AfterFunc(300*time.Millisecond, func() { fake.set(xlTableOf()) })
-	time.AfterFunc(1500*time.Millisecond, func() { fake.set(xlTableOf(xlRow(2, "r-----"))) })
+	time.AfterFunc(30*time.Millisecond, func() { fake.set(xlTableOf()) })
+	time.AfterFunc(150*time.Millisecond, func() { fake.set(xlTableOf(xlRow(2, "r-----"))) })
 	guest, err := client.Await(ctx, ref, Off, Running)
 	if err != nil || guest.State != Running || guest.ID != 2 {
 		t.Errorf("it is %s with id %d, %v", guest.State, guest.ID, err)

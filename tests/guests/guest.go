@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +44,7 @@ type Guest struct {
 
 	libvirtd *Libvirtd
 	driver   string
+	agent    bool // it has one, alive or dead
 }
 
 // DefineGuest defines a persistent guest; it is off.
@@ -50,6 +52,7 @@ func (l *Libvirtd) DefineGuest(t testing.TB, name string, traits ...Trait) *Gues
 	t.Helper()
 	image := BuildGuest(t)
 	guest := l.newGuest("qemu", name)
+	guest.agent = slices.Contains(traits, HasAgent) || slices.Contains(traits, DeadAgent)
 	if err := guest.define(domainXML(guest, image, traits)); err != nil {
 		t.Fatal(err)
 	}
@@ -112,8 +115,8 @@ func (g *Guest) Start(t testing.TB) {
 	}
 }
 
-// WaitReady waits until the guest has booted as often as said since its start:
-// once, or more after a reboot.
+// WaitReady waits until the guest has booted as often as said since its start,
+// once, or more after a reboot, and until libvirt has found its agent.
 func (g *Guest) WaitReady(t testing.TB, boots ...int) {
 	t.Helper()
 	wanted := 1
@@ -121,12 +124,21 @@ func (g *Guest) WaitReady(t testing.TB, boots ...int) {
 		wanted = boots[0]
 	}
 	deadline := time.Now().Add(readyLimit)
-	for g.Boots() < wanted {
+	for g.Boots() < wanted || g.agent && !g.agentConnected() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s is not ready after %s; its console:\n%s", g.Name, readyLimit, g.consoleText())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+func (g *Guest) agentConnected() bool {
+	var text string
+	err := g.do(func(r *rpc, domain libvirt.Domain) (err error) {
+		text, err = r.DomainGetXMLDesc(domain, 0)
+		return err
+	})
+	return err == nil && strings.Contains(text, "org.qemu.guest_agent.0' state='connected'")
 }
 
 // Boots counts how often the guest became ready since its start.

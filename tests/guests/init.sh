@@ -42,7 +42,8 @@ if told guest.agent=yes || told guest.dead=yes; then
     done
     told guest.dead=yes && agent() { cat >/dev/null; }
     # the port reads as ended for as long as nobody has it open on the host
-    while :; do agent; sleep 0.1; done <>"$agent_port" >&0 &
+    exec 3<>"$agent_port"
+    while :; do agent; sleep 0.1; done <&3 >&3 &
 fi
 
 say "guest: ready"
