@@ -8,7 +8,9 @@ import (
 
 func TestSockets(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", "/run/user/1000")
-	run := func(_ context.Context, host string, _ []string) (string, error) { return "/run/user/7 of " + host + "\n", nil }
+	run := func(_ context.Context, host string, _ []string) (string, error) {
+		return "/run/user/7 of " + host + "\n", nil
+	}
 	client := New(Options{Run: run})
 	defer client.Close()
 	for uri, wanted := range map[string]string{
