@@ -24,6 +24,7 @@ func (rt *Runtime) actionModule() *Module {
 				Options: []Param{
 					{Name: "call", Type: String, Default: "here", Help: "the field to call"},
 					user, via,
+					{Name: "rows", Type: List, Help: "further machines of the inventory that its function asks for"},
 					{Name: "take_down", Type: Boolean, Help: "the request named this machine as one that may be taken down"},
 				},
 				Result:  "what the function returned, as plain data",
@@ -125,7 +126,7 @@ func (rt *Runtime) actionAt(c *Call) ([]lua.LValue, error) {
 	if rt.caps.Relocate == nil {
 		return nil, noWay(c)
 	}
-	order, err := rt.newOrder(machine, c.String("script"), c.String("call"), fromLua(c.Lua("request")))
+	order, err := rt.newOrder(machine, c.String("script"), c.String("call"), fromLua(c.Lua("request")), c.Strings("rows"))
 	if err != nil {
 		return nil, err
 	}

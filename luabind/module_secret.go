@@ -21,16 +21,24 @@ func (rt *Runtime) secretModule() *Module {
 			}})}, nil
 		}
 	}
+	fromInventory := reference(func(c *Call) inventory.SecretRef {
+		return inventory.SecretRef{Source: "file", Name: c.String("name")}
+	})
 	return &Module{
 		Name: "secret",
 		Help: "References to passwords, opened at first use and never shown.",
 		Functions: []Function{
 			{
 				Name: "file", Help: "The first line of a file that only its owner may read; a relative name starts at the inventory's folder.",
-				Args: []Param{name}, Result: "a secret", Example: `local pw = secret.file("bmc.pw")`,
-				Run: reference(func(c *Call) inventory.SecretRef {
-					return inventory.SecretRef{Source: "file", Name: c.String("name")}
-				}),
+				Args:    []Param{name},
+				Options: []Param{{Name: "typed", Type: Boolean, Help: "an operator typed the name: a relative one starts at the working folder, and - is standard input"}},
+				Result:  "a secret", Example: `local pw = secret.file("bmc.pw")`,
+				Run: func(c *Call) ([]lua.LValue, error) {
+					if c.Bool("typed") {
+						return []lua.LValue{rt.secretValue(rt.typedSecret(c.String("name")))}, nil
+					}
+					return fromInventory(c)
+				},
 			},
 			{
 				Name: "env", Help: "An environment variable.", Args: []Param{name}, Result: "a secret",

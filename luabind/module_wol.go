@@ -1,7 +1,9 @@
 package luabind
 
 import (
+	"cmp"
 	"context"
+	"encoding/hex"
 	"fmt"
 
 	"ctys/primitives"
@@ -23,7 +25,7 @@ func (rt *Runtime) wolModule() *Module {
 				{Name: "interface", Type: String, Help: "to send a raw frame on, or to bind UDP to"},
 				{Name: "unicast", Type: Boolean, Help: "raw: address the frame to mac instead of ff:ff:ff:ff:ff:ff"},
 				{Name: "address", Type: String, Help: "UDP: name or IP address; a directed broadcast is one too"},
-				{Name: "port", Type: Integer, Min: 1, Max: 65535, Default: float64(wol.DefaultPort), Help: "UDP"},
+				{Name: "port", Type: Integer, Min: 1, Max: 65535, Help: "UDP; 9 where left out"},
 				{Name: "password", Type: Secret, Help: "SecureOn, 4 or 6 bytes in etherwake's notation; it crosses the wire in clear"},
 			},
 			Result:  `{way="ethernet"|"udp", interface=…, destination=…, bytes=102|106|108}`,
@@ -39,6 +41,14 @@ func (rt *Runtime) wolModule() *Module {
 				Do: func(ctx context.Context, c *Call) (any, error) { return rt.wolSend(ctx, c) },
 			},
 		}, {
+			Name:    "packet",
+			Help:    "Lays a magic packet out without sending it: what wol.send would put on the wire before a password.",
+			Options: []Param{{Name: "mac", Type: MAC, Required: true, Help: "of the machine to wake"}},
+			Result:  `{mac="52:54:00:12:34:56", bytes=102, hex="ffffffffffff525400123456…"}`,
+			Errors:  []primitives.Kind{primitives.Invalid},
+			Example: `print(wol.packet{mac = "5254.0012.3456"}.hex)`,
+			Run:     rt.wolPacket,
+		}, {
 			Name:    "password_ok",
 			Help:    "Tells whether a secret is a SecureOn password; it raises kind invalid where it is not, without showing it.",
 			Args:    []Param{{Name: "password", Type: Secret, Required: true}},
@@ -52,6 +62,16 @@ func (rt *Runtime) wolModule() *Module {
 			},
 		}},
 	}
+}
+
+func (rt *Runtime) wolPacket(c *Call) ([]lua.LValue, error) {
+	payload, err := wol.Payload(c.MAC("mac"), nil)
+	if err != nil {
+		return nil, err
+	}
+	return []lua.LValue{rt.toLua(map[string]any{
+		"mac": c.MAC("mac").String(), "bytes": len(payload), "hex": hex.EncodeToString(payload),
+	})}, nil
 }
 
 func wolRequest(c *Call) wol.Request {
@@ -94,7 +114,7 @@ func wolWay(request wol.Request) string {
 func wolDestination(request wol.Request) string {
 	switch {
 	case request.Address != "":
-		return fmt.Sprintf("%s port %d", request.Address, request.Port)
+		return fmt.Sprintf("%s port %d", request.Address, cmp.Or(request.Port, wol.DefaultPort))
 	case request.Unicast:
 		return request.MAC.String()
 	}

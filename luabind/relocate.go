@@ -51,15 +51,16 @@ type Order struct {
 // maxShipped bounds the site's own modules that travel with an order.
 const maxShipped = 1 << 20
 
-// newOrder completes an order with what travels with it.
-func (rt *Runtime) newOrder(machine Machine, script, function string, request any) (Order, error) {
+// newOrder completes an order with what travels with it: beside the machine's
+// family in the inventory the further rows.
+func (rt *Runtime) newOrder(machine Machine, script, function string, request any, rows []string) (Order, error) {
 	modules, err := shipModules(rt.options.Path)
 	if err != nil {
 		return Order{}, err
 	}
 	order := Order{
 		Machine: machine, Script: script, Function: function, Request: request, Modules: modules,
-		Inventory: string(rt.options.Inventory.Subset(rt.family(machine.Name))),
+		Inventory: string(rt.options.Inventory.Subset(append(rt.family(machine.Name), rows...))),
 		Settings:  rt.options.Settings, Authority: rt.authority, Plan: rt.options.Plan, Yes: rt.options.Yes,
 	}
 	return order, nil

@@ -43,6 +43,7 @@ type Options struct {
 	Seed     uint64 // of math.random
 	Limits   Limits
 	Stdout   io.Writer // of print; nil: standard output
+	Stdin    io.Reader // of secrets that an operator pipes in; nil: standard input
 	Terminal Terminal  // nil: no one to ask
 	// Receipt waits until the caller has confirmed every event up to number;
 	// nil: the caller is here.
@@ -114,6 +115,7 @@ type Runtime struct {
 	writes      int
 	alive       int
 	kept        map[string]any
+	typed       typedLine
 
 	eventMu sync.Mutex // guards events and the order of what is written
 	events  uint64
