@@ -1,0 +1,546 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ctys/luabind"
+	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
+	"ctys/primitives"
+	"ctys/primitives/ipmi"
+	"ctys/primitives/shutdown"
+)
+
+// world is a desk and machines whose agents run in this process, connected by
+// lines that a test can cut.
+type world struct {
+	t    *testing.T
+	desk *Desk
+	dir  string
+
+	mu      sync.Mutex
+	lines   map[string][]net.Conn // by machine
+	refused map[string]bool       // machines that do not answer
+	opened  []string
+	host    func(machine string) Host
+}
+
+func newWorld(t *testing.T, machines string, options DeskOptions) *world {
+	t.Helper()
+	if machines != "" {
+		inv, err := inventory.Parse(filepath.Join(t.TempDir(), "machines.lua"), []byte(machines))
+		if err != nil {
+			t.Fatal(err)
+		}
+		options.Inventory = inv
+	}
+	options.Version = "test"
+	w := &world{t: t, dir: t.TempDir(), lines: map[string][]net.Conn{}, refused: map[string]bool{}}
+	w.desk = NewDesk(options)
+	w.desk.open = w.open
+	w.host = func(machine string) Host { return w.plainHost(machine, luabind.Capabilities{}) }
+	return w
+}
+
+func (w *world) plainHost(machine string, powers luabind.Capabilities) Host {
+	dir := filepath.Join(w.dir, machine)
+	return Host{
+		Version:      "test",
+		Capabilities: func(context.Context, luabind.Order) (luabind.Capabilities, func(), error) { return powers, nil, nil },
+		StateDir:     func() (string, error) { return dir, nil },
+		Lease: func(ctx context.Context, job string) (io.Closer, error) {
+			return journal.Acquire(ctx, primitives.SystemClock{}, w.dir, machine, job)
+		},
+	}
+}
+
+// pipeProcess is the command at the far end of a pipe.
+type pipeProcess struct {
+	conn  net.Conn
+	ended chan struct{}
+}
+
+func (p pipeProcess) Wait() (int, error) { <-p.ended; return 0, nil }
+func (p pipeProcess) Close() error       { return p.conn.Close() }
+
+func (w *world) open(ctx context.Context, machine luabind.Machine, argv ...string) (*channel, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.opened = append(w.opened, fmt.Sprint(machine.Name, machine.Via, argv[0]))
+	if w.refused[machine.Name] {
+		return nil, primitives.Errorf(primitives.Unreachable, "test", machine.Name, "does not answer")
+	}
+	near, far := net.Pipe()
+	w.lines[machine.Name] = append(w.lines[machine.Name], near, far)
+	p := pipeProcess{near, make(chan struct{})}
+	host := w.host(machine.Name)
+	go func() {
+		defer close(p.ended)
+		defer far.Close()
+		Serve(context.Background(), argv, far, far, io.Discard, host)
+	}()
+	c := &channel{process: p, from: newLineReader(near), to: newLineWriter(near), words: &head{}}
+	if _, err := w.desk.awaitHello(ctx, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// cut breaks every line to a machine.
+func (w *world) cut(machine string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, conn := range w.lines[machine] {
+		conn.Close()
+	}
+	w.lines[machine] = nil
+}
+
+func (w *world) order(machine, script string) luabind.Order {
+	order := luabind.Order{
+		Machine: luabind.Machine{Name: machine}, Script: "job", Function: "here", Request: map[string]any{"word": "hello"},
+		Modules:   map[string]string{"job.lua": "local M = {}\n" + script + "\nreturn M\n"},
+		Authority: luabind.Everything, Settings: inventory.DefaultSite().Values(),
+	}
+	if inv := w.desk.options.Inventory; inv.Row(machine) != nil {
+		names := []string{machine}
+		for _, row := range inv.Rows() {
+			names = append(names, row.Name)
+		}
+		order.Inventory = string(inv.Subset(names))
+	}
+	return order
+}
+
+// heard collects events.
+type heard struct {
+	mu     sync.Mutex
+	events []luabind.Event
+	hook   func(luabind.Event)
+}
+
+func (h *heard) take(event luabind.Event) {
+	h.mu.Lock()
+	h.events = append(h.events, event)
+	h.mu.Unlock()
+	if h.hook != nil {
+		h.hook(event)
+	}
+}
+
+func (h *heard) texts(kind journal.Kind) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var texts []string
+	for _, event := range h.events {
+		if event.Kind == kind {
+			texts = append(texts, event.Text)
+		}
+	}
+	return texts
+}
+
+func run(t *testing.T, w *world, order luabind.Order, h *heard) (any, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	return w.desk.Run(ctx, order, h.take)
+}
+
+func TestOrderIsCarriedOutThere(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	h := &heard{}
+	value, err := run(t, w, w.order("lab01", `
+function M.here(request)
+  step.note("at " .. action.here() .. ": " .. request.word)
+  print("printed")
+  return {list = {1, 2}, word = request.word}
+end`), h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"list": []any{1.0, 2.0}, "word": "hello"}
+	if !reflect.DeepEqual(value, want) {
+		t.Errorf("value %v", value)
+	}
+	if notes := h.texts(luabind.KindNote); !reflect.DeepEqual(notes, []string{"at lab01: hello"}) {
+		t.Errorf("notes %q", notes)
+	}
+	if printed := h.texts(luabind.KindOutput); !reflect.DeepEqual(printed, []string{"printed"}) {
+		t.Errorf("printed %q", printed)
+	}
+}
+
+func TestErrorOfTheScriptKeepsItsKind(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	for _, plan := range []bool{false, true} {
+		order := w.order("lab01", `function M.here() error{kind = "busy", message = "the guest is locked"} end`)
+		order.Plan = plan
+		_, err := run(t, w, order, &heard{})
+		if primitives.KindOf(err) != primitives.Busy || !strings.Contains(err.Error(), "the guest is locked") || !strings.Contains(err.Error(), "job.lua:2") {
+			t.Errorf("plan %v: %v", plan, err)
+		}
+	}
+}
+
+func TestPlanLeavesNothingBehind(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	order := w.order("lab01", `function M.here() return step.planning() end`)
+	order.Plan = true
+	value, err := run(t, w, order, &heard{})
+	if err != nil || value != true {
+		t.Fatal(value, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(w.dir, "lab01", "*")); len(left) > 0 {
+		t.Errorf("left %v", left)
+	}
+}
+
+// A line that is cut again and again: every event arrives once and in order.
+func TestCutLineLosesNothing(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	h := &heard{}
+	count := 0
+	h.hook = func(event luabind.Event) {
+		if count++; count%10 == 5 {
+			w.cut("lab01")
+		}
+	}
+	value, err := run(t, w, w.order("lab01", `
+function M.here()
+  for i = 1, 40 do step.note("event " .. i); task.sleep(0.002) end
+  return "whole"
+end`), h)
+	if err != nil || value != "whole" {
+		t.Fatal(value, err)
+	}
+	var want []string
+	for i := 1; i <= 40; i++ {
+		want = append(want, fmt.Sprintf("event %d", i))
+	}
+	if notes := h.texts(luabind.KindNote); !reflect.DeepEqual(notes, want) {
+		t.Errorf("notes %q", notes)
+	}
+	for i := 1; i < len(h.events); i++ {
+		if h.events[i].Seq <= h.events[i-1].Seq {
+			t.Errorf("event %d after %d", h.events[i].Seq, h.events[i-1].Seq)
+		}
+	}
+}
+
+// What an agent has done is also told by one whose job is over and forgotten.
+func TestAttachAfterTheEnd(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	h := &heard{}
+	h.hook = func(event luabind.Event) {
+		if event.Text != "first" {
+			return
+		}
+		w.cut("lab01")
+		job, _ := journal.Jobs(filepath.Join(w.dir, "lab01"))
+		for range 500 {
+			if log, err := journal.Read(filepath.Join(w.dir, "lab01", job[0], journal.FileName)); err == nil && log.Entries[len(log.Entries)-1].Kind == journal.End {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
+	value, err := run(t, w, w.order("lab01", `
+function M.here() step.note("first"); task.sleep(0.02); step.note("second"); return "over" end`), h)
+	if err != nil || value != "over" {
+		t.Fatal(value, err)
+	}
+	if notes := h.texts(luabind.KindNote); !reflect.DeepEqual(notes, []string{"first", "second"}) {
+		t.Errorf("notes %q", notes)
+	}
+}
+
+const familyRows = `return {
+  host = { address = "10.0.0.1", bmc = { host = "10.0.1.1", user = "admin", password = secret.env("CTYS_TEST_BMC") } },
+  guest = { parent = "host", address = "10.0.0.2", password = secret.env("CTYS_TEST_GUEST") },
+  other = { address = "10.0.0.9", password = secret.env("CTYS_TEST_GUEST"), bmc = { host = "10.0.1.9", user = "admin" } },
+}`
+
+func TestNestedRunGoesThroughTheDesk(t *testing.T) {
+	w := newWorld(t, familyRows, DeskOptions{})
+	h := &heard{}
+	order := w.order("host", `
+function M.here()
+  return step.run("the guest", function() return action.at("guest", "job", {deep = true}, {call = "inside"}) end)
+end
+function M.inside(request) step.note("inside " .. action.here()); return {from = action.here(), deep = request.deep} end`)
+	value, err := run(t, w, order, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (map[string]any{"from": "guest", "deep": true}); !reflect.DeepEqual(value, want) {
+		t.Errorf("value %v", value)
+	}
+	var step, note luabind.Event
+	for _, event := range h.events {
+		switch event.Kind {
+		case luabind.KindStep:
+			step = event
+		case luabind.KindNote:
+			note = event
+		}
+	}
+	if note.Host != "guest" || note.Step != step.Seq || step.Host != "host" {
+		t.Errorf("the note %+v does not stand below the step %+v", note, step)
+	}
+}
+
+func TestAgentReachesOnlyWhatStandsBelowIt(t *testing.T) {
+	w := newWorld(t, familyRows, DeskOptions{})
+	for _, name := range []string{"other", "localhost"} {
+		order := w.order("host", `function M.here() return action.at("`+name+`", "job", {}, {call = "inside"}) end function M.inside() return 1 end`)
+		if _, err := run(t, w, order, &heard{}); primitives.KindOf(err) != primitives.Denied {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := run(t, w, w.order("host", `function M.here() return action.at("10.0.0.77", "job", {}, {call = "inside"}) end function M.inside() return 1 end`), &heard{}); err != nil {
+		t.Error(err)
+	}
+	if last := w.opened[len(w.opened)-1]; last != "10.0.0.77[host]start" {
+		t.Errorf("a guest that the inventory does not know was reached by %q", last)
+	}
+}
+
+// fakeBMC notes what it is asked.
+type fakeBMC struct {
+	mu    sync.Mutex
+	calls []string
+}
+
+func (f *fakeBMC) note(ctx context.Context, what string, target ipmi.Target) error {
+	password, err := target.Password.Reveal(ctx)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, what+" "+target.Host+" "+target.User+" "+password)
+	return err
+}
+
+func (f *fakeBMC) Status(ctx context.Context, target ipmi.Target) (ipmi.Status, error) {
+	return ipmi.Status{Power: primitives.PowerOn}, f.note(ctx, "status", target)
+}
+
+func (f *fakeBMC) Control(ctx context.Context, target ipmi.Target, control ipmi.Control) error {
+	return f.note(ctx, string(control), target)
+}
+
+func TestBMCIsAskedByTheDesk(t *testing.T) {
+	t.Setenv("CTYS_TEST_BMC", "s3cret")
+	bmc := &fakeBMC{}
+	w := newWorld(t, familyRows, DeskOptions{IPMI: bmc})
+	const script = `function M.here()
+  local row = inventory.machine("host").bmc
+  local bmc = ipmi.connect{host = row.host, user = row.user, password = row.password}
+  bmc:power_soft()
+  return bmc:power_status()
+end`
+	value, err := run(t, w, w.order("host", script), &heard{})
+	if err != nil || value != "on" {
+		t.Fatal(value, err)
+	}
+	want := []string{"soft 10.0.1.1 admin s3cret", "status 10.0.1.1 admin s3cret", "status 10.0.1.1 admin s3cret"}
+	if !reflect.DeepEqual(bmc.calls, want) {
+		t.Errorf("calls %q", bmc.calls)
+	}
+	order := w.order("host", strings.ReplaceAll(script, "row.user", `"root"`))
+	if _, err := run(t, w, order, &heard{}); primitives.KindOf(err) != primitives.Denied {
+		t.Errorf("another account: %v", err)
+	}
+	order = w.order("host", script)
+	order.Inventory = string(w.desk.options.Inventory.Subset([]string{"guest"}))
+	order.Inventory = strings.ReplaceAll(order.Inventory, "10.0.1.1", "10.0.1.9")
+	if _, err := run(t, w, order, &heard{}); primitives.KindOf(err) == "" {
+		t.Errorf("another machine's BMC was asked")
+	}
+}
+
+// A secret is fetched from the desk when it is used, and not after the line is
+// cut for good.
+func TestSecretsStayAtTheDesk(t *testing.T) {
+	t.Setenv("CTYS_TEST_GUEST", "hush")
+	w := newWorld(t, familyRows, DeskOptions{})
+	used := make(chan string, 2)
+	gate := make(chan struct{})
+	w.host = func(machine string) Host {
+		return w.plainHost(machine, luabind.Capabilities{IPMI: secretEater{used, gate}})
+	}
+	order := w.order("host", `
+function M.here()
+  local secret = inventory.machine("guest").password
+  assert(tostring(secret) == "<secret>")
+  local bmc = ipmi.connect{host = "10.0.1.50", user = "x", password = secret}
+  bmc:power_status()
+  step.note("once")
+  local again = ipmi.connect{host = "10.0.1.50", user = "x", password = inventory.machine("guest").password}
+  local ok, err = pcall(again.power_status, again)
+  return {ok = ok, kind = err.kind}
+end`)
+	order.Inventory = strings.Replace(order.Inventory, "return {", `return { viahost = { bmc = { host = "10.0.1.50", via = "host" } },`, 1)
+	h := &heard{}
+	h.hook = func(event luabind.Event) {
+		if event.Text == "once" {
+			w.cut("host")
+			w.mu.Lock()
+			w.refused["host"] = true
+			w.mu.Unlock()
+			time.Sleep(50 * time.Millisecond)
+			close(gate)
+			time.Sleep(100 * time.Millisecond)
+			w.mu.Lock()
+			w.refused["host"] = false
+			w.mu.Unlock()
+		}
+	}
+	value, err := run(t, w, order, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := <-used; first != "hush" {
+		t.Errorf("first use: %q", first)
+	}
+	if want := (map[string]any{"ok": false, "kind": "unreachable"}); !reflect.DeepEqual(value, want) {
+		t.Errorf("value %v", value)
+	}
+}
+
+// secretEater is a BMC of the machine itself; its second use waits for gate.
+type secretEater struct {
+	used chan string
+	gate chan struct{}
+}
+
+func (s secretEater) Status(ctx context.Context, target ipmi.Target) (ipmi.Status, error) {
+	if len(s.used) > 0 {
+		<-s.gate
+	}
+	text, err := target.Password.Reveal(ctx)
+	if err != nil {
+		return ipmi.Status{}, err
+	}
+	s.used <- text
+	return ipmi.Status{Power: primitives.PowerOn}, nil
+}
+
+func (secretEater) Control(context.Context, ipmi.Target, ipmi.Control) error { return nil }
+
+func TestCancelReachesTheAgent(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	ctx, cancel := context.WithCancel(context.Background())
+	h := &heard{hook: func(event luabind.Event) {
+		if event.Text == "begun" {
+			cancel()
+		}
+	}}
+	began := time.Now()
+	_, err := w.desk.Run(ctx, w.order("lab01", `function M.here() step.note("begun"); task.sleep(3600) end`), h.take)
+	if primitives.KindOf(err) != primitives.Canceled || time.Since(began) > 8*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
+func TestSecondRunFindsTheMachineTaken(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	h := &heard{}
+	var second error
+	h.hook = func(event luabind.Event) {
+		if event.Text == "mine" {
+			_, second = run(t, w, w.order("lab01", `function M.here() return 1 end`), &heard{})
+		}
+	}
+	if _, err := run(t, w, w.order("lab01", `function M.here() step.note("mine"); task.sleep(0.05) end`), h); err != nil {
+		t.Fatal(err)
+	}
+	if primitives.KindOf(second) != primitives.Busy {
+		t.Errorf("the second run: %v", second)
+	}
+}
+
+func TestReceiptIsGiven(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	value, err := run(t, w, w.order("lab01", `function M.here() return journal.receipt{deadline = 5} end`), &heard{})
+	if err != nil || value != true {
+		t.Fatal(value, err)
+	}
+}
+
+// falling is a machine that ends its lines when it is taken down.
+type falling struct {
+	w    *world
+	life context.CancelFunc
+}
+
+func (falling) Supported(context.Context, shutdown.Request) error { return nil }
+func (falling) Announce(context.Context, string) error            { return nil }
+func (f falling) Do(ctx context.Context, _ shutdown.Request) (shutdown.Accepted, error) {
+	f.w.mu.Lock()
+	f.w.refused["lab01"] = true
+	f.w.mu.Unlock()
+	f.life()
+	f.w.cut("lab01")
+	<-ctx.Done()
+	return shutdown.Accepted{}, ctx.Err()
+}
+
+func (falling) Identity(context.Context) (shutdown.Identity, error) {
+	return shutdown.Identity{Hostname: "lab01", BootID: "1"}, nil
+}
+
+func TestMachineThatHasAnnouncedItsEnd(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{Clock: hastyClock{}})
+	life, end := context.WithCancel(context.Background())
+	w.host = func(machine string) Host {
+		host := w.plainHost(machine, luabind.Capabilities{Shutdown: falling{w, end}})
+		host.Life = life
+		return host
+	}
+	order := w.order("lab01", `function M.here() journal.receipt{deadline = 5}; shutdown.apply{machine = "lab01", method = "poweroff"} end`)
+	order.MayDown = true
+	value, err := run(t, w, order, &heard{})
+	result, _ := value.(map[string]any)
+	if err != nil || result["lost"] != true || result["down"] != true || result["receipt"] != true {
+		t.Fatal(value, err)
+	}
+}
+
+func TestMachineThatIsLost(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{Clock: hastyClock{}})
+	h := &heard{hook: func(event luabind.Event) {
+		if event.Text == "last words" {
+			w.mu.Lock()
+			w.refused["lab01"] = true
+			w.mu.Unlock()
+			w.cut("lab01")
+		}
+	}}
+	_, err := run(t, w, w.order("lab01", `function M.here() step.note("last words"); task.sleep(0.5) end`), h)
+	var lost *LostLine
+	if primitives.KindOf(err) != primitives.Unreachable || !errors.As(err, &lost) || lost.Down || lost.Job == "" || lost.Last.Text != "last words" {
+		t.Fatal(err, lost)
+	}
+}
+
+// hastyClock is the desk's where a test must not wait: its seconds are
+// hundredths.
+type hastyClock struct{ primitives.SystemClock }
+
+func (hastyClock) Sleep(ctx context.Context, d time.Duration) error {
+	return primitives.SystemClock{}.Sleep(ctx, d/100)
+}
+
+func (hastyClock) WithDeadline(ctx context.Context, deadline time.Time) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, time.Until(deadline)/100)
+}
