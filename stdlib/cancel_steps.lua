@@ -1,6 +1,7 @@
 -- cancel_steps: what the steps of CANCEL do in detail. The story they belong to
 -- is scripts/cancel.lua; a site replaces a step there.
 
+local choose = require "choose"
 local ladder = require "ladder"
 local power = require "power"
 local targets = require "targets"
@@ -27,16 +28,13 @@ local later = { "wol", "reset", "pause", "suspend" }
 
 --- What this version only plans is refused before anything is contacted.
 function M.in_this_version(wanted)
-  if wanted.type == "vbox" or wanted.type == "vmw" then
-    targets.invalid(string.format('"-t %s": this version has no driver for it; it knows xen, kvm, qemu, lxc and vm', wanted.type))
-  end
+  choose.in_this_version(wanted.type)
   if step.planning() then return end
   for _, word in ipairs(later) do
     if wanted[word] == true or wanted.method == word then
       targets.invalid(string.format('CANCEL: "%s": not in this version; --plan shows what it would do', word:upper()))
     end
   end
-  if wanted.type == "xen" then targets.invalid('"-t xen": not in this version; --plan shows what it would do') end
   if wanted.viewers == "client" or wanted.viewers == "both" then
     targets.invalid(string.format('CANCEL: "%s": not in this version', wanted.viewers:upper()))
   end
@@ -139,57 +137,11 @@ function M.walk(order, report)
   return {}
 end
 
-local function same_uuid(a, b)
-  return (a:gsub("-", "")):lower() == (b:gsub("-", "")):lower()
-end
-
-local function has(list, value)
-  for _, item in ipairs(list or {}) do
-    if item == value then return true end
-  end
-  return false
-end
-
-local matches = {
-  L = function(guest, value) return guest.name == value end,
-  U = function(guest, value) return same_uuid(guest.uuid, value) end,
-  M = function(guest, value) return has(guest.macs, value) end,
-}
-
-local function by_inventory(guest, order, address)
-  local row = walk.row(guest, order.machine)
-  for _, found in ipairs(inventory.lookup(address.kind, address.value)) do
-    if row and row.name == found.name then return true end
-  end
-  return false
-end
-
-local function addressed(guest, order)
-  local wanted = order.wanted
-  if not walk.is_type(guest, wanted.type) then return false end
-  if wanted.all then return true end
-  local match = matches[wanted.address.kind]
-  if match then return match(guest, wanted.address.value) end
-  return by_inventory(guest, order, wanted.address)
-end
-
 --- For pm everything that is not off; for a VM type the guests that were
 --- addressed: none is an error, several need ALL or -A 1.
 function M.choose(order, all)
-  local wanted = order.wanted
-  if wanted.type == "pm" then return walk.not_off(all) end
-  local chosen = {}
-  for _, guest in ipairs(all) do
-    if addressed(guest, order) then chosen[#chosen + 1] = guest end
-  end
-  if #chosen == 0 and not wanted.all then
-    error({ kind = "invalid", op = "cancel", host = order.machine, exit = 1,
-      message = string.format('no %s guest here is "%s"', wanted.type, wanted.address.text or wanted.address.value) }, 0)
-  end
-  if #chosen > 1 and not wanted.all and not order.ambiguous then
-    targets.refuse(string.format('"%s" is more than one guest: %s; say ALL, or -A 1', wanted.address.text or wanted.address.value, names(chosen)))
-  end
-  return chosen
+  if order.wanted.type == "pm" then return walk.not_off(all) end
+  return choose.guests(order.wanted, all, { machine = order.machine, op = "cancel", ambiguous = order.ambiguous })
 end
 
 --- What runs among them: kept, because it cannot be seen later.
