@@ -1,7 +1,15 @@
 package main
 
-import "ctys/cmd/ctys/form"
+import (
+	"context"
 
+	"ctys/luabind/agent"
+	"ctys/luabind/real"
+)
+
+// agent is what a desk calls on another machine.
 func (a *app) agent(argv []string) int {
-	return a.refuse(&form.Error{Option: "agent", Message: "not in this version"})
+	return agent.Main(context.Background(), argv, a.stdin, a.stdout, a.stderr, agent.Host{
+		Version: programVersion(), Capabilities: real.Agent,
+	})
 }

@@ -29,6 +29,7 @@ options of every form, also before NAME:
   --journal DIR      where the journals of runs are kept
   -v                 say more
   --accept-new-host-key   take the key of a host that is seen for the first time
+environment: CTYS_INVENTORY, CTYS_SITE, CTYS_PATH (folders of scripts), CTYS_SSH_CONFIG (as ssh -F)
 exit codes: 0 all reached their goal; 1 some did not; 2 bad request;
   3 refused, nothing changed; 130 interrupted
 `
@@ -50,6 +51,10 @@ func (a *app) help(options form.Options, argv []string) int {
 	}
 	if text := manual().Help(name); text != "" {
 		io.WriteString(a.stdout, text)
+		return exitReached
+	}
+	if name == "lab" {
+		io.WriteString(a.stdout, labHead.Text())
 		return exitReached
 	}
 	if command(name) != nil {

@@ -10,9 +10,6 @@ import (
 	"ctys/cmd/ctys/form"
 )
 
-// version is set when the program is linked (-ldflags -X main.version=…).
-var version = "development"
-
 func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
 
 // The exit codes.
@@ -114,11 +111,6 @@ func (a *app) bare(options form.Options) int {
 	}
 	io.WriteString(a.stderr, usage)
 	return exitInvalid
-}
-
-func (a *app) version(form.Options, []string) int {
-	io.WriteString(a.stdout, "ctys "+version+"\n")
-	return exitReached
 }
 
 func nonEmpty(word string) []string {

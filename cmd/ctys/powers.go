@@ -1,11 +1,25 @@
 package main
 
 import (
+	"context"
+	"os"
+
 	"ctys/luabind"
 	"ctys/luabind/real"
 )
 
 // powers are those of this machine, and the way to others.
 func powers(s *session) (luabind.Capabilities, func() error) {
-	return real.New(real.Options{Warn: s.app.warn})
+	desk := &real.Desk{
+		Inventory:        s.setup.inventory,
+		Version:          programVersion,
+		AcceptNewHostKey: s.setup.options.AcceptNewHostKey,
+		SSHConfig:        os.Getenv("CTYS_SSH_CONFIG"),
+	}
+	if terminal := s.terminal(); terminal != nil {
+		desk.Prompt = func(ctx context.Context, question string) (string, error) {
+			return terminal.Ask(ctx, question, true)
+		}
+	}
+	return real.New(real.Options{Desk: desk, Warn: s.app.warn})
 }

@@ -1,8 +1,12 @@
-// Package real gives the host the powers of the machine that it runs on.
+// Package real gives the host the powers of the machine that it runs on, and
+// the way to others.
 package real
 
 import (
+	"context"
+
 	"ctys/luabind"
+	"ctys/luabind/inventory"
 	"ctys/primitives"
 	"ctys/primitives/bridge"
 	"ctys/primitives/exec"
@@ -16,25 +20,35 @@ import (
 
 // Options are what the powers need besides the machine itself.
 type Options struct {
-	// Relocate and Remote reach other machines; nil: this host has no way to
-	// them.
-	Relocate luabind.Relocator
-	Remote   luabind.Remote
-	// Dial and Run reach the hypervisors of other machines; nil: only those of
-	// this one can be asked.
-	Dial stack.Dial
-	Run  stack.Run
+	// Desk makes this program the desk, which reaches other machines with the
+	// operator's keys; nil: it has no way to them.
+	Desk *Desk
 	// Warn is told what an announcement could not reach while the rest worked;
 	// nil drops it.
 	Warn func(message string)
 }
 
-// New gives all powers. It opens and contacts nothing: every power does so when
-// it is first used. The function ends what they hold; it is called once, when
-// nothing uses them any more.
+// Desk is what a desk needs to reach other machines.
+type Desk struct {
+	Inventory *inventory.Inventory // nil: empty
+	// Version is asked for when another machine is reached first; an agent of
+	// another version is not used.
+	Version func() string
+	// AcceptNewHostKey takes the key of a host that is seen for the first time.
+	AcceptNewHostKey bool
+	// SSHConfig replaces the user's and the system's ssh_config, as ssh -F
+	// does; empty: they are read.
+	SSHConfig string
+	// Prompt asks the operator for a passphrase, without echo; nil: nobody can
+	// be asked.
+	Prompt func(ctx context.Context, question string) (string, error)
+}
+
+// New gives all powers. It opens, reads and contacts nothing: every power does
+// so when it is first used. The function ends what they hold; it is called
+// once, when nothing uses them any more.
 func New(options Options) (luabind.Capabilities, func() error) {
 	clock := primitives.SystemClock{}
-	hypervisors := stack.New(stack.Options{Clock: clock, Dial: options.Dial, Run: options.Run})
 	down := shutdown.New(shutdown.Options{Clock: clock, Warn: options.Warn})
 	capabilities := luabind.Capabilities{
 		Clock:    clock,
@@ -43,14 +57,43 @@ func New(options Options) (luabind.Capabilities, func() error) {
 		Bridge:   bridge.New(),
 		IPMI:     ipmi.New(ipmi.Options{Clock: clock}),
 		Shutdown: down,
-		Stack:    hypervisors,
 		Probe:    probe.New(probe.Options{Clock: clock}),
 		Exec:     exec.New(clock),
-		Remote:   options.Remote,
-		Relocate: options.Relocate,
 	}
+	hypervisors := stack.Options{Clock: clock}
+	closeWay := func() error { return nil }
+	if options.Desk != nil {
+		way := &way{desk: *options.Desk, ipmi: capabilities.IPMI, exec: capabilities.Exec}
+		capabilities.Relocate, capabilities.Remote = way, commands{way}
+		hypervisors.Dial, hypervisors.Run = way.dial, way.command
+		closeWay = way.close
+	}
+	stacks := stack.New(hypervisors)
+	capabilities.Stack = stacks
 	return capabilities, func() error {
 		down.Release()
-		return hypervisors.Close()
+		err := stacks.Close()
+		if failed := closeWay(); err == nil {
+			err = failed
+		}
+		return err
 	}
+}
+
+// Agent gives the powers of this machine to an order that was brought here. One
+// that does not name the machine as one to take down cannot do so, whatever its
+// script says.
+func Agent(_ context.Context, order luabind.Order) (luabind.Capabilities, func(), error) {
+	capabilities, release := New(Options{})
+	if !order.MayDown {
+		capabilities.Shutdown = upright{capabilities.Shutdown}
+	}
+	return capabilities, func() { _ = release() }, nil
+}
+
+// upright reads and announces, and takes nothing down.
+type upright struct{ luabind.Shutdown }
+
+func (upright) Do(_ context.Context, request shutdown.Request) (shutdown.Accepted, error) {
+	return shutdown.Accepted{}, primitives.Errorf(primitives.Denied, "shutdown.apply", "", "the order does not name this machine as one to take down (SELF), so no %s", request.Method)
 }
