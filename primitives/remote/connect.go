@@ -96,7 +96,7 @@ func (a *attempt) dial(ctx context.Context, from *Conn) (net.Conn, error) {
 }
 
 func (a *attempt) handshake(ctx context.Context, line net.Conn) (*ssh.Client, error) {
-	keys, err := loadHostKeys(a.settings.knownHosts)
+	keys, err := a.client.known.load(a.settings.knownHosts)
 	if err != nil {
 		a.hostKey = err
 		return nil, err
@@ -216,22 +216,35 @@ func (a *attempt) remark() string {
 func (a *attempt) hostKeyAdvice() string {
 	var problem *HostKeyError
 	if !errors.As(a.hostKey, &problem) {
-		return "its host key cannot be checked"
-	}
-	file := "known_hosts"
-	if len(a.settings.knownHosts) > 0 {
-		file = a.settings.knownHosts[0]
+		return "its host key was not accepted"
 	}
 	switch problem.Problem {
 	case HostKeyUnknown:
-		return fmt.Sprintf("host key %s %s is not known. Compare it on the host's console (ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub), then accept it:"+
-			" ctys --accept-new-host-key … ; or: %s >>%s ; or: %s",
-			problem.KeyType, problem.Fingerprint, strings.ToLower(problem.KeyType), a.scanCommand(problem), file, a.sshCommand())
+		return fmt.Sprintf("%s; compare it on the host's console (ssh-keygen -lf /etc/ssh/ssh_host_%s_key.pub),"+
+			" then accept it: ctys --accept-new-host-key … or: %s >>%s or: %s",
+			problem.tell(), strings.ToLower(problem.KeyType), a.scanCommand(problem), quoteWord(a.notebook()), a.sshCommand())
 	case HostKeyChanged:
-		return fmt.Sprintf("host key refused. If the host was set up anew, compare the fingerprint on its console, then remove the old line: ssh-keygen -R %s -f %s",
-			Quote([]string{problem.Host}), Quote([]string{strings.TrimRight(strings.TrimRight(problem.Known[0], "0123456789"), ":")}))
+		file, _, _ := cutLast(problem.Known[0], ":")
+		return fmt.Sprintf("%s; if it was set up anew, compare the fingerprint on its console, then forget the old key: %s",
+			problem.tell(), Quote([]string{"ssh-keygen", "-R", problem.Host, "-f", file}))
 	}
-	return "host key refused"
+	return problem.tell()
+}
+
+// notebook is the file that a new key goes into.
+func (a *attempt) notebook() string {
+	if len(a.settings.knownHosts) == 0 {
+		return "known_hosts"
+	}
+	return a.settings.knownHosts[0]
+}
+
+// cutLast is strings.Cut at the last separator.
+func cutLast(text, separator string) (before, after string, found bool) {
+	if i := strings.LastIndex(text, separator); i >= 0 {
+		return text[:i], text[i+len(separator):], true
+	}
+	return text, "", false
 }
 
 func (a *attempt) scanCommand(problem *HostKeyError) string {

@@ -207,20 +207,24 @@ type HostKeyError struct {
 	Host        string // as known_hosts names it: name or [name]:port
 	KeyType     string // "ED25519"
 	Fingerprint string // "SHA256:…", as ssh-keygen -l prints it
-	Known       []string
+	// Known has FILE:LINE of what speaks against the key.
+	Known []string
 	// Line is what known_hosts has to say for the key to be accepted.
 	Line string
 	why  string
 }
 
-// Error gives what is wrong and where it says so.
-func (e *HostKeyError) Error() string {
+// Error names the problem; the error around it tells the whole.
+func (e *HostKeyError) Error() string { return "host key " + string(e.Problem) }
+
+// tell says what is wrong and where that stands.
+func (e *HostKeyError) tell() string {
 	key := e.KeyType + " " + e.Fingerprint
 	switch e.Problem {
 	case HostKeyUnknown:
 		return fmt.Sprintf("its host key %s is not known", key)
 	case HostKeyChanged:
-		return fmt.Sprintf("its host key has CHANGED: it shows %s, but %s has another one", key, strings.Join(e.Known, " and "))
+		return fmt.Sprintf("its host key has CHANGED: it shows %s, but %s has another one; somebody may be in between", key, strings.Join(e.Known, " and "))
 	case HostKeyRevoked:
 		return fmt.Sprintf("its host key %s is revoked in %s", key, strings.Join(e.Known, " and "))
 	}

@@ -74,11 +74,12 @@ const (
 )
 
 // Client makes connections. It keeps the identity files that were unlocked, so
-// that each passphrase is asked for once, and no connection. It is safe for
-// concurrent use.
+// that each passphrase is asked for once, and what known_hosts says until it
+// changes; it keeps no connection. It is safe for concurrent use.
 type Client struct {
 	options  Options
 	identity identities
+	known    knownFiles
 }
 
 // New makes a Client. It opens nothing: files are read at each Connect.

@@ -78,7 +78,7 @@ func isVariable(name string) bool {
 
 // Run runs a command to its end and returns its exit code; a command that a
 // signal ended has 128 and the signal's number. An error means that there is no
-// exit code: of kind Invalid (the command), Unreachable (the line was lost, and
+// exit code: of kind Invalid (the command), Busy (sshd's MaxSessions), Unreachable (the line was lost, and
 // whether the command ended is not known), Canceled or Timeout (ctx ended), or
 // that of a Stdout, Stderr or Stdin that failed.
 //
@@ -278,11 +278,15 @@ func (p *Process) prepare(session *ssh.Session, command Command, screen *screen,
 }
 
 func (c *Conn) startError(ctx context.Context, op string, err error) error {
+	var full *ssh.OpenChannelError
 	switch {
 	case ctx.Err() != nil:
 		return primitives.Wrap(op, c.settings.alias, "the command was not started", ctx.Err())
 	case c.gone(), errors.Is(err, io.EOF):
 		return c.lost(op, "the command was not started")
+	case errors.As(err, &full):
+		return primitives.Errorf(primitives.Busy, op, c.settings.alias,
+			"it opens no more sessions on this connection (sshd's MaxSessions): run fewer commands at once")
 	case errors.Is(err, errRefused):
 		return primitives.Errorf(primitives.Denied, op, c.settings.alias, "%v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -258,4 +259,44 @@ func TestQuote(t *testing.T) {
 	if err != nil || string(out) != strings.Join(words, "\x00")+"\x00" {
 		t.Errorf("%q, %v", out, err)
 	}
+}
+
+func TestMaxSessions(t *testing.T) {
+	h, s := desk(t, "MaxSessions 1")
+	conn := connect(t, h.options(), s.target())
+	process, err := conn.Start(limited(t), Command{Argv: []string{"cat"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Run(limited(t), Command{Line: "true"}); primitives.KindOf(err) != primitives.Busy {
+		t.Errorf("%v", err)
+	}
+	process.Stdin.Close()
+	if exit, err := process.Wait(); exit != 0 || err != nil {
+		t.Errorf("exit %d, %v", exit, err)
+	}
+}
+
+// Nothing stays behind a closed connection.
+func TestNoGoroutinesLeft(t *testing.T) {
+	h, s := desk(t)
+	listener := echo(t, "tcp", "127.0.0.1:0")
+	before := runtime.NumGoroutine()
+	conn := connect(t, h.options(), s.target())
+	ctx, cancel := context.WithCancel(limited(t))
+	if _, err := conn.Run(ctx, Command{Line: "cat", Stdin: strings.NewReader("x")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Start(ctx, Command{Argv: []string{"cat"}}); err != nil {
+		t.Fatal(err)
+	}
+	tunnel, err := conn.Dial(ctx, "tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	tunnel.Write([]byte("unread"))
+	tunnel.Close()
+	cancel()
+	conn.Close()
+	eventually(t, "all goroutines end", func() bool { return runtime.NumGoroutine() <= before })
 }
