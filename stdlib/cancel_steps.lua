@@ -431,6 +431,9 @@ end
 
 function M.cancelled(order, told)
   local count = #(told.guests or {})
+  if step.planning() then
+    return { state = "stack would be cancelled", text = count == 0 and "nothing runs on " .. order.machine or "guests: " .. names(told.guests) }
+  end
   return { state = "stack cancelled", data = { guests = told.guests },
     text = count == 0 and "nothing was running on " .. order.machine or string.format("%s: %d of %d done: %s", order.machine, count, count, names(told.guests)) }
 end
