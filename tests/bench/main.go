@@ -1,0 +1,69 @@
+// Bench measures what the project promises and prints ratios of one run, so
+// that the numbers mean the same on every machine. It is what make bench calls;
+// it fails where a limit is passed.
+//
+//	go run ./tests/bench [memory] [cancel] [wakeup]
+//
+// With -profile FILE the CANCEL is also written down for go tool pprof.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+)
+
+// benches in the order in which they run.
+var benches = []struct {
+	name string
+	run  func() error
+}{
+	{"memory", benchMemory},
+	{"cancel", benchCancel},
+	{"wakeup", benchWakeup},
+}
+
+var profile = flag.String("profile", "", "write a CPU profile of cancel to this file")
+
+func main() {
+	flag.Parse()
+	words := flag.Args()
+	if len(words) > 1 && words[0] == waiterWord {
+		exit(measureWaiters(words[1], words[2]))
+	}
+	failed := false
+	for _, bench := range benches {
+		if len(words) > 0 && !slices.Contains(words, bench.name) {
+			continue
+		}
+		if err := bench.run(); err != nil {
+			fmt.Fprintf(os.Stderr, "bench %s: %v\n", bench.name, err)
+			failed = true
+		}
+	}
+	if failed {
+		os.Exit(1)
+	}
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// ratio prints one line of the result and tells whether it is within the limit.
+func ratio(what string, got, limit float64) error {
+	verdict := "ok"
+	if got > limit {
+		verdict = "TOO MUCH"
+	}
+	fmt.Printf("%-58s %10.4g  (at most %g)  %s\n", what, got, limit, verdict)
+	if got > limit {
+		return fmt.Errorf("%s: %.4g is more than %g", what, got, limit)
+	}
+	return nil
+}
