@@ -186,6 +186,7 @@ func TestInstallPlaces(t *testing.T) {
 	name := fmt.Sprintf("ctys-test-%d", os.Getpid())
 	t.Cleanup(func() {
 		os.Remove(filepath.Join(fallback, name))
+		os.Remove(fallback) // where nothing else is in it
 		os.Remove(fmt.Sprintf("/run/user/%d/ctys/%s", os.Getuid(), name))
 	})
 	elsewhere := t.TempDir()
@@ -237,6 +238,7 @@ func TestInstallElsewhere(t *testing.T) {
 			name := fmt.Sprintf("ctys-elsewhere-%d", os.Getpid())
 			t.Cleanup(func() {
 				os.Remove(fmt.Sprintf("/var/tmp/ctys-%d/%s", os.Getuid(), name))
+				os.Remove(fmt.Sprintf("/var/tmp/ctys-%d", os.Getuid())) // where nothing else is in it
 				os.Remove(fmt.Sprintf("/run/user/%d/ctys/%s", os.Getuid(), name))
 			})
 			path, err := conn.Install(limited(t), binary, size, sum, name)
