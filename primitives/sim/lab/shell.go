@@ -123,7 +123,7 @@ func (s *shell) batch() int {
 	return s.status
 }
 
-// run carries out one command line: simple commands joined by ; and &&.
+// run carries out one command line: simple commands joined by ; && and ||.
 func (s *shell) run(line string) int {
 	commands, err := parseLine(line)
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *shell) run(line string) int {
 	}
 	status := 0
 	for _, c := range commands {
-		if s.ended || c.onlyAfterSuccess && status != 0 {
+		if s.ended || c.after == "&&" && status != 0 || c.after == "||" && status == 0 {
 			continue
 		}
 		status = s.execute(c.argv)
@@ -142,11 +142,11 @@ func (s *shell) run(line string) int {
 
 // simple is one command of a line.
 type simple struct {
-	argv             []string
-	onlyAfterSuccess bool
+	argv  []string
+	after string // the operator before it: "&&", "||", ";" or empty
 }
 
-var errNoShell = errors.New("this is no real shell: it knows quotes, ; and &&, and the commands that \"help\" lists")
+var errNoShell = errors.New("this is no real shell: it knows quotes, ; && and ||, and the commands that \"help\" lists")
 
 // parseLine splits a line as sh(1) would, as far as that goes.
 func parseLine(line string) ([]simple, error) {
@@ -170,7 +170,7 @@ func parseLine(line string) ([]simple, error) {
 		if operator == "" {
 			return commands, nil
 		}
-		current = simple{onlyAfterSuccess: operator == "&&"}
+		current = simple{after: operator}
 	}
 }
 
@@ -189,18 +189,22 @@ func (p *splitter) next() (word *string, operator string, err error) {
 			return nil, "", nil
 		}
 		return nil, ";", nil
-	case strings.HasPrefix(p.rest, "&&"):
-		p.rest = p.rest[2:]
-		return nil, "&&", nil
+	case p.atOperator():
+		operator, p.rest = p.rest[:2], p.rest[2:]
+		return nil, operator, nil
 	}
 	var b strings.Builder
-	for p.rest != "" && !strings.ContainsRune(" \t\r\n;", rune(p.rest[0])) && !strings.HasPrefix(p.rest, "&&") {
+	for p.rest != "" && !strings.ContainsRune(" \t\r\n;", rune(p.rest[0])) && !p.atOperator() {
 		if err := p.piece(&b); err != nil {
 			return nil, "", err
 		}
 	}
 	text := b.String()
 	return &text, "", nil
+}
+
+func (p *splitter) atOperator() bool {
+	return strings.HasPrefix(p.rest, "&&") || strings.HasPrefix(p.rest, "||")
 }
 
 // piece takes one character or one quoted part of a word.
@@ -225,7 +229,12 @@ func (p *splitter) piece(b *strings.Builder) error {
 		}
 		b.WriteByte(p.rest[0])
 		p.rest = p.rest[1:]
-	case '|', '&', '<', '>', '(', ')', '`', '$', '*', '?':
+	case '$': // a variable's value, in an assignment only: variables mean nothing here
+		if !assignment(b.String()) {
+			return errNoShell
+		}
+		b.WriteByte(c)
+	case '|', '&', '<', '>', '(', ')', '`', '*', '?':
 		return errNoShell
 	default:
 		b.WriteByte(c)
