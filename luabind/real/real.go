@@ -23,6 +23,9 @@ type Options struct {
 	// Desk makes this program the desk, which reaches other machines with the
 	// operator's keys; nil: it has no way to them.
 	Desk *Desk
+	// Armed takes the safety catch off the power to take this machine down.
+	// Without it, what was not meant to do so, such as a test, cannot.
+	Armed bool
 	// Warn is told what an announcement could not reach while the rest worked;
 	// nil drops it.
 	Warn func(message string)
@@ -49,7 +52,7 @@ type Desk struct {
 // once, when nothing uses them any more.
 func New(options Options) (luabind.Capabilities, func() error) {
 	clock := primitives.SystemClock{}
-	down := shutdown.New(shutdown.Options{Clock: clock, Warn: options.Warn})
+	down := shutdown.New(shutdown.Options{Clock: clock, Armed: options.Armed, Warn: options.Warn})
 	capabilities := luabind.Capabilities{
 		Clock:    clock,
 		WOL:      wol.New(),
@@ -84,7 +87,7 @@ func New(options Options) (luabind.Capabilities, func() error) {
 // that does not name the machine as one to take down cannot do so, whatever its
 // script says.
 func Agent(_ context.Context, order luabind.Order) (luabind.Capabilities, func(), error) {
-	capabilities, release := New(Options{})
+	capabilities, release := New(Options{Armed: order.MayDown})
 	if !order.MayDown {
 		capabilities.Shutdown = upright{capabilities.Shutdown}
 	}
