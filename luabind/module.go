@@ -59,6 +59,7 @@ const (
 	MAC      Type = "MAC address"
 	Secret   Type = "secret"
 	List     Type = "list of strings"
+	Words    Type = "table of strings by name"
 	Table    Type = "table"
 	Callback Type = "function"
 	Any      Type = "any"
@@ -156,6 +157,12 @@ func (c *Call) Secret(name string) primitives.Secret {
 
 // Strings gives a list argument.
 func (c *Call) Strings(name string) []string { l, _ := c.values[name].([]string); return l }
+
+// Words gives a table of strings by name, or nil.
+func (c *Call) Words(name string) map[string]string {
+	words, _ := c.values[name].(map[string]string)
+	return words
+}
 
 // Lua gives an argument of type Table, Callback or Any as Lua has it, else nil.
 func (c *Call) Lua(name string) lua.LValue {

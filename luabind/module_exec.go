@@ -5,8 +5,6 @@ import (
 
 	"ctys/primitives"
 	"ctys/primitives/exec"
-
-	lua "github.com/yuin/gopher-lua"
 )
 
 // execModule runs programs on this machine.
@@ -19,7 +17,7 @@ func (rt *Runtime) execModule() *Module {
 			Args: []Param{{Name: "argv", Type: List, Required: true, Help: "the program and its arguments"}},
 			Options: []Param{
 				{Name: "stdin", Type: String, Help: "its standard input; empty where left out"},
-				{Name: "env", Type: Table, Help: "added to its environment"},
+				{Name: "env", Type: Words, Help: "added to its environment"},
 				{Name: "secret", Type: Secret, Help: "given on standard input in place of stdin"},
 				{Name: "deadline", Type: Seconds, Default: 60.0},
 				{Name: "limit", Type: Integer, Min: 1, Max: 1 << 30, Default: float64(1 << 20), Help: "bytes kept of each output"},
@@ -42,19 +40,10 @@ func (rt *Runtime) execRun(ctx context.Context, c *Call) (exec.Result, error) {
 	return rt.caps.Exec.Run(ctx, exec.Request{
 		Argv:   c.Strings("argv"),
 		Stdin:  c.String("stdin"),
-		Env:    stringMap(c.Table("env")),
+		Env:    c.Words("env"),
 		Secret: c.Secret("secret"),
 		Limit:  c.Int("limit"),
 	})
-}
-
-func stringMap(table *lua.LTable) map[string]string {
-	if table == nil {
-		return nil
-	}
-	words := map[string]string{}
-	table.ForEach(func(key, value lua.LValue) { words[key.String()] = value.String() })
-	return words
 }
 
 func first(words []string) string {

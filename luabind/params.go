@@ -148,6 +148,10 @@ func (p *Param) convert(value lua.LValue) (any, string) {
 		}
 	case List:
 		return p.convertList(value)
+	case Words:
+		if table, ok := value.(*lua.LTable); ok {
+			return convertWords(table)
+		}
 	case Table:
 		if table, ok := value.(*lua.LTable); ok {
 			return table, ""
@@ -210,6 +214,21 @@ func (p *Param) convertList(value lua.LValue) (any, string) {
 		list = append(list, string(word))
 	}
 	return list, ""
+}
+
+func convertWords(table *lua.LTable) (any, string) {
+	words := map[string]string{}
+	why := ""
+	table.ForEach(func(key, value lua.LValue) {
+		name, isName := key.(lua.LString)
+		text, isText := value.(lua.LString)
+		if !isName || !isText {
+			why = fmt.Sprintf("whose field %s is a %s", key.String(), value.Type())
+			return
+		}
+		words[string(name)] = string(text)
+	})
+	return words, why
 }
 
 // describe says what a parameter accepts.
