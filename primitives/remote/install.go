@@ -37,39 +37,44 @@ var installScript string
 // says), Denied (no folder can be used), Internal (the upload arrived
 // corrupted), Unreachable, Timeout or Canceled.
 func (c *Conn) Install(ctx context.Context, binary func() (io.ReadCloser, error), size int64, sum, name string) (string, error) {
-	found, err := c.find(ctx, sum, name)
-	if err != nil || found.have != "" {
-		return found.have, err
-	}
-	refused := found.refused
-	for _, dir := range found.usable {
-		answer, said, err := c.put(ctx, dir, found.packed, binary, size, sum, name)
+	var refused []string
+	full := "" // the folder that could not take it
+	for {
+		found, err := c.find(ctx, sum, name, full)
+		if err != nil || found.have != "" {
+			return found.have, err
+		}
+		refused = append(refused, found.refused...)
+		if found.usable == "" || found.usable == full {
+			return "", primitives.Errorf(primitives.Denied, opInstall, c.settings.alias,
+				"no folder there can take and execute a program: %s; set XDG_CACHE_HOME there to a folder that can", strings.Join(refused, "; "))
+		}
+		answer, said, err := c.put(ctx, found.usable, found.packed, binary, size, sum, name)
 		switch {
 		case err != nil:
 			return "", err
-		case answer.have == path.Join(dir, name):
+		case answer.have == found.usable+"/"+name:
 			return answer.have, nil
 		case answer.differs:
 			return "", primitives.Errorf(primitives.Internal, opInstall, c.settings.alias,
-				"%s arrived corrupted in %s and was removed there: try again", name, dir)
+				"%s arrived corrupted in %s and was removed there: try again", name, found.usable)
 		}
+		full = found.usable
 		refused = append(refused, strings.Join(append(answer.failed, said), ": "))
 	}
-	return "", primitives.Errorf(primitives.Denied, opInstall, c.settings.alias,
-		"no folder there can take and execute a program: %s; set XDG_CACHE_HOME there to a folder that can", strings.Join(refused, "; "))
 }
 
 // Installed looks, without changing more than Install's folders, whether name
 // is there with this SHA-256, and where.
 func (c *Conn) Installed(ctx context.Context, sum, name string) (path string, ok bool, err error) {
-	found, err := c.find(ctx, sum, name)
+	found, err := c.find(ctx, sum, name, "")
 	return found.have, err == nil && found.have != "", err
 }
 
 // findings are the answers of install.sh.
 type findings struct {
 	have    string
-	usable  []string
+	usable  string
 	refused []string
 	failed  []string
 	differs bool
@@ -90,9 +95,7 @@ func parseFindings(output string) findings {
 		case "have":
 			found.have = absolute(detail)
 		case "usable":
-			if dir := absolute(detail); dir != "" {
-				found.usable = append(found.usable, dir)
-			}
+			found.usable = absolute(detail)
 		case "refused":
 			found.refused = append(found.refused, cleanText(detail))
 		case "failed":
@@ -108,19 +111,21 @@ func parseFindings(output string) findings {
 	return found
 }
 
-// absolute lets only a plain absolute path through.
+// absolute lets only a plain absolute path through, as the other side wrote it:
+// it goes back there.
 func absolute(name string) string {
 	if !path.IsAbs(name) || cleanText(name) != name {
 		return ""
 	}
-	return path.Clean(name)
+	return name
 }
 
-func (c *Conn) find(ctx context.Context, sum, name string) (findings, error) {
+// find asks where the program is or can be put, below the folder after.
+func (c *Conn) find(ctx context.Context, sum, name, after string) (findings, error) {
 	if err := checkProgram(sum, name); err != nil {
 		return findings{}, &primitives.Error{Kind: primitives.Invalid, Op: opInstall, Host: c.settings.alias, Cause: err}
 	}
-	output, words, exit, err := c.script(ctx, nil, "find", name, sum, rand.Text())
+	output, words, exit, err := c.script(ctx, nil, "find", name, sum, rand.Text(), after)
 	if err != nil {
 		return findings{}, err
 	}

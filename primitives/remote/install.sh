@@ -1,7 +1,7 @@
 # What install.go does on the other side. POSIX sh and POSIX utilities only
 # (dash, busybox); see there for how it gets here.
 #
-#   find NAME SHA256 TOKEN  where the program is or can be put
+#   find NAME SHA256 TOKEN [AFTER]    where the program is or can be put
 #   put DIR NAME SHA256 PACKED TOKEN <program    put it there
 #
 # An answer is a line "@ WORD DETAIL"; whatever else a login prints is not.
@@ -83,17 +83,27 @@ candidates() {
 	printf '%s\n' "/run/user/$(id -u)/ctys" "/var/tmp/ctys-$(id -u)"
 }
 
+# find_place NAME SHA256 TOKEN [AFTER]: the first folder that suits (below AFTER,
+# where that one is full), or the one further down that has it already. Only
+# the folder that is to be used is made.
 find_place() {
 	token=$3
+	skip=${4-}
+	place=
 	candidates | while IFS= read -r dir; do
 		# A folder in a folder that is missing is not ours to make.
 		case $dir in /run/user/*) [ -d "${dir%/*}" ] || continue ;; esac
-		if ! suits "$dir"; then
+		if [ -n "$skip" ]; then
+			[ "$dir" = "$skip" ] && skip=
+		elif [ -n "$place" ] && ! owned "$dir" drwx------; then
+			:
+		elif ! suits "$dir"; then
 			answer refused "$dir: $why"
 		elif holds "$dir/$1" "$2"; then
 			answer have "$dir/$1"
 			break
-		else
+		elif [ -z "$place" ]; then
+			place=$dir
 			answer usable "$dir"
 		fi
 	done

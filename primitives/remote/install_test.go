@@ -63,7 +63,7 @@ func TestInstall(t *testing.T) {
 	if path, ok, err := conn.Installed(limited(t), sum, "ctys"); path != "" || ok || err != nil {
 		t.Errorf("%q, %v, %v", path, ok, err)
 	}
-	want := filepath.Join(cache, "ctys", "ctys")
+	want := cache + "/ctys/ctys"
 	path, err := conn.Install(limited(t), binary, size, sum, "ctys")
 	if path != want || err != nil {
 		t.Fatalf("%q, %v", path, err)
@@ -231,7 +231,7 @@ func TestInstallElsewhere(t *testing.T) {
 	for _, options := range []string{"noexec", "size=64k"} {
 		t.Run(options, func(t *testing.T) {
 			cache := t.TempDir()
-			h, s := desk(t, "SetEnv XDG_CACHE_HOME="+cache,
+			h, s := desk(t, "SetEnv XDG_CACHE_HOME="+cache+"/",
 				"ForceCommand unshare -m sh -c 'mount -t tmpfs -o mode=0700,"+options+" ctys-test "+cache+" && exec sh -c \"$SSH_ORIGINAL_COMMAND\"'")
 			conn := connect(t, h.options(), s.target())
 			binary, size, sum, _ := program(200_000)
@@ -281,7 +281,7 @@ func TestInstallBareSystems(t *testing.T) {
 			h, s := desk(t, `SetEnv "XDG_CACHE_HOME=`+cache+`" PATH=`+bin, "ForceCommand sh -c \"$SSH_ORIGINAL_COMMAND\"")
 			conn := connect(t, h.options(), s.target())
 			binary, size, sum, text := program(100_000)
-			want := filepath.Join(cache, "ctys", "ctys")
+			want := cache + "/ctys/ctys"
 			for range 2 {
 				if path, err := conn.Install(limited(t), binary, size, sum, "ctys"); path != want || err != nil {
 					t.Fatalf("%q, %v", path, err)
@@ -300,9 +300,17 @@ func TestInstallBareSystems(t *testing.T) {
 
 // A login that is chatty does not confuse the answers.
 func TestParseFindings(t *testing.T) {
-	found := parseFindings("Welcome!\n@ usable /a/b\r\n@ usable relative\n@ usable /x\x1b[2J\n@ refused /c: it is \x07odd\n @ have /no\n@ have /d/../e\n@ gzip\n@ end\n@ more\n@")
-	if fmt.Sprint(found.usable) != "[/a/b]" || found.have != "/e" || !found.packed || !found.whole || found.refused[0] != "/c: it is odd" {
+	found := parseFindings("Welcome!\n@ usable relative\n@ usable /a/b\r\n@ refused /c: it is \x07odd\n @ have /no\n@ have /d/e\n@ gzip\n@ end\n@ more\n@")
+	if found.usable != "/a/b" || found.have != "/d/e" || !found.packed || !found.whole || found.refused[0] != "/c: it is odd" {
 		t.Errorf("%+v", found)
+	}
+}
+
+func TestParseFindingsRefuses(t *testing.T) {
+	for _, name := range []string{"relative", "/x\x1b[2J", ""} {
+		if found := parseFindings("@ usable " + name + "\n@ have " + name); found.usable != "" || found.have != "" {
+			t.Errorf("%+v", found)
+		}
 	}
 }
 
@@ -311,7 +319,7 @@ func FuzzFindings(f *testing.F) {
 	f.Add("@ usable /\x00\n@ differs")
 	f.Fuzz(func(t *testing.T, output string) {
 		found := parseFindings(output)
-		for _, name := range append(found.usable, found.have) {
+		for _, name := range []string{found.usable, found.have} {
 			if name != "" && (!filepath.IsAbs(name) || strings.ContainsAny(name, "\n\x00\x1b")) {
 				t.Errorf("%q", name)
 			}
