@@ -5,6 +5,7 @@ package policy
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,21 @@ func (s *scene) inventory() *inventory.Inventory {
 	return inv
 }
 
+// authority is what ctys gives a script that it finds by name: its head's.
+func (s *scene) authority(path []fs.FS, script string) *luabind.Authority {
+	s.t.Helper()
+	source, err := luabind.Find(path, script)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	head, err := luabind.ReadHead(path, source)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	authority := head.Authority()
+	return &authority
+}
+
 // form runs "-t TYPE -a ACTION=SUBOPTS TARGETS" at the desk.
 func (s *scene) form(kind, action, subopts string, targets ...string) (exit int, err error) {
 	s.t.Helper()
@@ -70,12 +86,14 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	for _, target := range targets {
 		list = append(list, map[string]any{"name": target, "options": map[string]any{}})
 	}
+	path := simulated.Path(s.overrides)
 	runtime := luabind.New(simulated.Capabilities(s.world, s.desk), luabind.Options{
+		Authority: s.authority(path, action),
 		Inventory: s.inventory(),
 		Settings:  s.site,
 		Yes:       s.yes,
 		Plan:      s.plan,
-		Path:      simulated.Path(s.overrides),
+		Path:      path,
 		Events:    func(event luabind.Event) { s.events = append(s.events, event) },
 	})
 	result, err := runtime.CallScript(context.Background(), action, "action", map[string]any{

@@ -1,0 +1,210 @@
+-- CREATE: wake a machine, or start a guest, see it up, and open a console.
+--
+-- Read from top to bottom it is the story of one run: the desk checks the
+-- request and finds the machine in the inventory; the target looks whether it
+-- is up, wakes it and waits; the desk opens the console. Every step is a field
+-- of M and called through M, so a site replaces one:
+--
+--     local create = require "stock.create"
+--     function create.wake(order, report) … end
+--     return create
+
+local grammar = require "create_grammar"
+local observe = require "observe"
+local power = require "power"
+local steps = require "create_steps"
+local targets = require "targets"
+
+local M = {}
+
+M.head = {
+  what = "Wake a machine or start a guest, wait until it is up, and open a console.",
+  usage = "ctys -t TYPE -a create=SUBOPT[,SUBOPT…] [TARGET…]",
+  examples = {
+    "ctys -t pm -a create=wol,l:lab02",
+    "ctys -t pm -a create=reuse,l:lab02,broadcast:192.168.3.255:4711,console:cli lab01",
+    "ctys -t kvm -a create=l:web1,ping:off lab01",
+  },
+  categories = { "safe" },
+  touches = { "wol.send", "nic.read", "probe", "ipmi.power_status", "ipmi.power_on", "stack", "action", "shutdown.read" },
+}
+
+-- The desk -------------------------------------------------------------------
+
+--- What ctys calls: the whole request, on the desk.
+function M.action(request)
+  local wanted = M.parse(request)
+  M.check(request, wanted)
+  local orders = M.orders(request, wanted, M.resolve(wanted))
+  return targets.each(request, "create", function(target) return M.target(orders[target.name], target) end)
+end
+
+--- The sub-options, checked; a bad one ends the request before any contact.
+function M.parse(request)
+  return grammar.parse(request.subopts or "", { type = request.type })
+end
+
+--- What can be refused from the request alone.
+function M.check(request, wanted)
+  steps.in_this_version(wanted)
+  steps.one_terminal(request, wanted)
+  steps.note_what_is_without_effect(wanted)
+  steps.confirm_reconnect(wanted)
+end
+
+--- The machine that the addresses name: what one says, the inventory fills in
+--- for the others. Nil without an address: each target itself is meant.
+function M.resolve(wanted)
+  return steps.resolve(wanted)
+end
+
+--- What travels to each target. An order that lacks what its method needs ends
+--- the request before any contact.
+function M.orders(request, wanted, machine)
+  local orders = {}
+  for _, target in ipairs(targets.of(request)) do
+    orders[target.name] = steps.order(request, wanted, machine, target)
+  end
+  return orders
+end
+
+--- One target: it wakes the machine and sees it up; then the console is here.
+function M.target(order, target)
+  local _, ended = step.run(order.machine.name, function()
+    local told = action.at(target.name, "create", order, { user = target.user, rows = { order.machine.name } })
+    local ended = M.confirm(order, told, target)
+    return ended.state, ended
+  end, { object = order.machine.name })
+  return ended
+end
+
+--- How it ended, with the console that was asked for.
+function M.confirm(order, told, target)
+  if (told.exit or 0) ~= 0 or not steps.wants_console(order.wanted) then return told end
+  local ok, err = pcall(M.console, order, told, target)
+  if ok then return told end
+  return { exit = 1, state = told.state, seen_by = told.seen_by, text = told.text .. "; no console: " .. tostring(err.message or err), error = err }
+end
+
+--- A login in this terminal, until its shell ends.
+function M.console(order, told, target)
+  local pause = order.wanted.waitc
+  if pause then step.run(string.format("WAITC, %g s before the console", pause), function() task.sleep(pause) end) end
+  return step.run("console " .. order.wanted.console:upper(), function() return steps.console(order, told, target) end)
+end
+
+-- The target -----------------------------------------------------------------
+
+--- Runs on the machine that the order names as its host.
+function M.here(order)
+  if order.itself then return M.itself(order) end
+  if order.wanted.type ~= "pm" then return M.guest(order) end
+  local report = { packets = 0 }
+  local seen = M.look(order)
+  if seen.up then return M.found_up(order, report, seen) end
+  if order.wanted.mode == "connect" then return steps.down(order, seen) end
+  M.wake(order, report)
+  return M.wait(order, report) or M.sent(order, report)
+end
+
+--- The machine is the one that would send the packet: no look, no wake.
+function M.itself(order)
+  local asleep = order.wanted.wol or order.wanted.ipmi
+  return { state = "up", text = order.machine.name .. " is the executing host itself" .. (asleep and ": neither looked at nor woken" or "") }
+end
+
+--- The first look: whoever answers first is believed.
+function M.look(order)
+  local _, seen = step.run("is it up?", function()
+    local seen = observe.look(order.machine)
+    return seen.up and "up, " .. seen.way or seen.seen_by and "off, " .. seen.seen_by or "not seen up", seen
+  end)
+  return seen
+end
+
+--- It is up. Without REUSE, CONNECT or RECONNECT that is an error.
+function M.found_up(order, report, seen)
+  local mode = order.wanted.mode
+  if mode == "reconnect" then return M.reconnect(order, report) end
+  if mode ~= "reuse" and mode ~= "connect" then return steps.up_already(order, seen) end
+  report.up = true
+  return M.wait(order, report) or steps.up(order, seen, "is up already")
+end
+
+--- Reboots it, which ends the consoles there; the operator has agreed to that.
+function M.reconnect(order, report)
+  local ended = step.run("reboot", function() return steps.reboot(order) end)
+  if (ended.exit or 0) ~= 0 then return ended end
+  return M.wait(order, report) or ended
+end
+
+--- Sends the packet, or switches the chassis on, and pauses as WOL:delay says.
+function M.wake(order, report)
+  step.run("wake", function()
+    if order.chassis then steps.chassis_on(order) end
+    if order.mac then
+      report.way = steps.way(order)
+      report.told = steps.send(order, report.way)
+      report.packets = 1
+    end
+    local delay = order.wanted.wol_delay
+    if delay then task.sleep(delay) end
+    return report.told
+  end)
+end
+
+--- Waits for PING and SSHPING and sends the packet again meanwhile; nil where
+--- nothing is to be waited for.
+function M.wait(order, report)
+  return steps.wait(order, report)
+end
+
+--- Nothing was to be waited for: the goal is that the packet left.
+function M.sent(order, report)
+  return { state = "sent", text = string.format("%s: sent, not seen up: %s", order.machine.name, report.told or "chassis power on") }
+end
+
+-- A guest --------------------------------------------------------------------
+
+--- Starts a guest at its hypervisor, which runs on this machine.
+function M.guest(order)
+  local guest = steps.choose(order)
+  order.machine = steps.machine_of(order, guest)
+  local ended = M.start_guest(order, guest)
+  ended.machine = order.machine
+  if (ended.exit or 0) ~= 0 then return ended end
+  if not order.machine.address and not M.needs_address(order) then order.ping = nil end
+  local waited = M.wait(order, { packets = 0 })
+  if waited then waited.machine = order.machine end
+  return waited or ended
+end
+
+--- Whether a guest whose address nobody knows cannot reach what was asked for.
+function M.needs_address(order)
+  if order.sshping or (order.ping and order.ping.typed) then
+    targets.invalid(string.format("the address of %s is not known; add one to its row in machines.lua, or say PING:OFF,SSHPING:OFF", order.machine.name))
+  end
+  return false
+end
+
+--- The rules of the first look, by the hypervisor's word.
+function M.start_guest(order, guest)
+  local mode, state = order.wanted.mode, power.of_guest(guest)
+  local seen = { up = state == "on", way = "hypervisor", seen_by = "hypervisor" }
+  if state == "unknown" then
+    return { exit = 1, state = state, seen_by = "hypervisor", text = string.format("%s is %s, by the word of its hypervisor: it is left alone", guest.name, guest.state) }
+  end
+  if seen.up and guest.state ~= "paused" then
+    if mode == "reconnect" then step.run("reboot", function() return steps.reboot_guest(order, guest) end)
+    elseif mode ~= "reuse" and mode ~= "connect" then return steps.up_already(order, seen) end
+    return steps.up(order, seen, "runs")
+  end
+  if mode == "connect" then return steps.down(order, seen) end
+  step.run("start " .. guest.name, function() return steps.start(guest).state end, { object = guest.uri .. " " .. guest.uuid })
+  return steps.up(order, seen, step.planning() and "would run" or "runs")
+end
+
+--- Runs on a machine: which boot of it this is.
+function M.witness() return { boot_id = steps.own_boot_id() } end
+
+return M

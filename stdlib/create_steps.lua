@@ -1,0 +1,361 @@
+-- create_steps: what the steps of CREATE do in detail. The story they belong
+-- to is scripts/create.lua; a site replaces a step there.
+
+local choose = require "choose"
+local goal = require "goal"
+local ladder = require "ladder"
+local observe = require "observe"
+local power = require "power"
+local resolve = require "resolve"
+local targets = require "targets"
+local walk = require "walk"
+
+local M = {}
+
+-- Where a packet goes that is to be broadcast and nobody says where: to the
+-- segment of who sends it (RFC 919).
+local LIMITED_BROADCAST = "255.255.255.255"
+
+-- What one probe may take, for the lengths that are shown.
+local PROBE = 1
+
+-- The request ----------------------------------------------------------------
+
+--- What this version only plans is refused before anything is contacted.
+function M.in_this_version(wanted)
+  choose.in_this_version(wanted.type)
+  if step.planning() then return end
+  if wanted.ipmi then targets.invalid('CREATE: "IPMI": not in this version; --plan shows what it would do') end
+  local console = wanted.console
+  if console and console ~= "cli" and console ~= "none" then
+    targets.invalid(string.format('CREATE: "CONSOLE:%s": not in this version, which opens CLI; --plan shows what it would do', console:upper()))
+  end
+end
+
+--- What was typed and does nothing here.
+function M.note_what_is_without_effect(wanted)
+  if wanted.stackcheck then
+    step.note("STACKCHECK is without meaning for " .. (wanted.type == "pm" and "pm" or "a guest that starts as its hypervisor has it configured"))
+  end
+  if wanted.waitc and not M.wants_console(wanted) then step.note("WAITC is a pause before a console, and none is asked for") end
+  for _, key in ipairs{ "callopts", "xopts" } do
+    if wanted[key] then step.note(key:upper() .. " is for a console in a program of its own") end
+  end
+end
+
+--- Whether a console is to be opened.
+function M.wants_console(wanted)
+  return wanted.console ~= nil and wanted.console ~= "none"
+end
+
+--- One terminal holds one console.
+function M.one_terminal(request, wanted)
+  if wanted.console == "cli" and #targets.of(request) > 1 then
+    targets.invalid(string.format('CREATE: "CONSOLE:CLI": it takes this terminal, so it goes with one TARGET, not with %d', #request.targets))
+  end
+end
+
+--- A reboot of a machine on which somebody works needs the operator's word.
+function M.confirm_reconnect(wanted)
+  if wanted.mode ~= "reconnect" then return end
+  if not step.confirm("RECONNECT ends every session on the machine and reboots it if it is up. Go on?") then
+    targets.refuse('"RECONNECT" reboots a machine that is up: add --yes, or agree on a terminal')
+  end
+end
+
+--- The machine that the addresses name; nil where none was typed.
+function M.resolve(wanted)
+  if not wanted.address then return nil end
+  if wanted.type ~= "pm" then return { name = tostring(wanted.address.value) } end
+  local machine = resolve.machine(wanted.address, wanted.addresses)
+  if wanted.address.kind == "DBREC" then
+    step.note(string.format("%s is %s now (address %s, MAC %s)", wanted.address.text, machine.name, machine.address or "unknown", machine.mac or "unknown"))
+  end
+  return machine
+end
+
+local function is_target(machine, target)
+  if machine.name == target.name or machine.address == target.name then return true end
+  return action.is_here(target.name) and (action.is_here(machine.name) or machine.address ~= nil and action.is_here(machine.address))
+end
+
+local function trials(given, setting)
+  return {
+    trials = given.trials or inventory.setting(setting .. "_trials"),
+    wait = given.wait or inventory.setting(setting .. "_wait"),
+  }
+end
+
+-- PING is on unless switched off, where anything can answer.
+local function ping(wanted, machine)
+  local given = wanted.ping
+  if given and not given.on then return nil end
+  if not given and wanted.type == "pm" and not observe.can_be_seen(machine) then
+    step.note(machine.name .. ": no address is known, so nobody can be asked whether it is up")
+    return nil
+  end
+  local wait = trials(given or {}, "ping")
+  wait.typed = given ~= nil
+  return wait
+end
+
+-- SSHPING is off unless asked for, or a console needs it.
+local function sshping(wanted)
+  local given = wanted.sshping
+  if given and not given.on then return nil end
+  if not given and not M.wants_console(wanted) then return nil end
+  return trials(given or {}, "sshping")
+end
+
+local function needs_address(wanted, machine)
+  for key, asked in pairs{ PING = wanted.ping and wanted.ping.on and not machine.has_bmc, SSHPING = wanted.sshping and wanted.sshping.on, CONSOLE = M.wants_console(wanted) } do
+    if asked and not machine.address then
+      targets.invalid(string.format('CREATE: "%s": the address of %s is not known; add T:<name or IP address>', key, machine.name))
+    end
+  end
+end
+
+-- Each way of waking needs only what it uses.
+local function ways(wanted, machine)
+  local packet, chassis = wanted.wol, wanted.ipmi
+  local mac = wanted.bmac or machine.mac
+  if packet and not mac and machine.has_bmc then packet, chassis = false, true end
+  if packet and not mac then
+    targets.invalid(string.format('CREATE: "%s": the MAC of %s is not known; add M:<mac>, or BMAC:<mac> beside BROADCAST', wanted.address.text, machine.name))
+  end
+  if chassis and not machine.has_bmc then
+    targets.invalid(string.format('CREATE: "IPMI": the inventory has no bmc for %s', machine.name))
+  end
+  if chassis and not step.planning() then
+    targets.invalid(string.format("CREATE: the MAC of %s is not known, and waking it by its BMC is not in this version; add M:<mac>", machine.name))
+  end
+  return packet and mac or nil, chassis
+end
+
+--- What travels to a target: plain data. It is complete, or kind invalid.
+function M.order(request, wanted, machine, target)
+  local order = {
+    host = target.name, wanted = wanted, machine = machine or resolve.target(target.name),
+    ambiguous = request.options and request.options.ambiguous, by = request.options and request.options.by,
+  }
+  order.itself = wanted.type == "pm" and is_target(order.machine, target)
+  if wanted.type == "pm" and not order.itself then
+    needs_address(wanted, order.machine)
+    order.mac, order.chassis = ways(wanted, order.machine)
+  end
+  if not order.itself then
+    order.ping, order.sshping = ping(wanted, order.machine), sshping(wanted)
+  end
+  return order
+end
+
+-- Waking ---------------------------------------------------------------------
+
+--- How the packet leaves: as the request says, else as the machine's row, else
+--- as a raw frame on the first interface here.
+function M.way(order)
+  local wanted, machine = order.wanted, order.machine
+  if wanted.interface then return { interface = wanted.interface } end
+  if wanted.broadcast then
+    local address = wanted.broadcast.address or machine.broadcast
+    if not address then
+      address = LIMITED_BROADCAST
+      step.note("BROADCAST without an address: " .. address .. ", which stays in the segment")
+    end
+    return { address = address, port = wanted.port or (not wanted.broadcast.address and machine.broadcast_port or nil) }
+  end
+  if machine.broadcast then return { address = machine.broadcast, port = machine.broadcast_port } end
+  if machine.interface then return { interface = machine.interface } end
+  return { interface = nic.default().name }
+end
+
+--- Sends one packet and says which way it took.
+function M.send(order, way)
+  local sent = wol.send{ mac = order.mac, interface = way.interface, address = way.address, port = way.port }
+  return string.format("%s by %s to %s%s", order.mac, sent.way, sent.destination, way.interface and " on " .. way.interface or "")
+end
+
+--- Chassis power on at the machine's BMC.
+function M.chassis_on(order)
+  return power.bmc(inventory.machine(order.machine.name)):power_on()
+end
+
+-- Sends the packet again and again until it is cancelled. One that does not
+-- leave is told and tried again.
+local function again_and_again(order, report)
+  while true do
+    task.sleep(inventory.setting("resend"))
+    local ok, told = pcall(M.send, order, report.way)
+    if ok then
+      report.packets = report.packets + 1
+      step.progress(string.format("packet %d sent: %s", report.packets, told))
+    else
+      step.warn("the packet was not sent again: " .. tostring(told.message or told))
+    end
+  end
+end
+
+-- Calls fn and repeats the packet meanwhile; a packet can be lost, or come
+-- while the machine still goes down.
+local function resending(order, report, fn)
+  if not report.way or step.planning() then return fn() end
+  local repeats = task.spawn(again_and_again, order, report)
+  return task.finally(fn, function() repeats:cancel() end)
+end
+
+-- Waiting --------------------------------------------------------------------
+
+local function length(trials, seconds)
+  return string.format("%d tries, %g s after each that fails", trials.trials, trials.wait), trials.trials * (trials.wait + seconds)
+end
+
+-- Asks so many times. A plan lists the wait.
+local function try(what, trials, look)
+  local words, longest = length(trials, PROBE)
+  return step.run(string.format("%s: %s", what, words), function()
+    if step.planning() then
+      task.sleep(longest)
+      return "planned", { up = true, way = "plan", seen_by = "plan" }
+    end
+    for _ = 1, trials.trials do
+      local seen = look()
+      if seen then return "answers " .. seen.way, seen end
+      task.sleep(trials.wait)
+    end
+    return "no answer"
+  end, { deadline = longest })
+end
+
+local function not_reached(order, report, what, trials)
+  local words = length(trials, PROBE)
+  local packets = report.packets > 0 and string.format("; %d packets were sent: %s", report.packets, report.told) or ""
+  local text = string.format("%s %s (%s)%s", order.machine.name, what, words, packets)
+  return { exit = 1, state = "unknown", seen_by = "probe", text = text, error = { kind = "timeout", op = "create", host = order.machine.name, message = text } }
+end
+
+local function waits_for(order, report)
+  local waits = {}
+  if order.ping and not report.up then
+    waits[1] = { what = "answers", no = "does not answer", trials = order.ping, look = function() return observe.answers(order.machine) end }
+  end
+  if order.sshping then
+    waits[#waits + 1] = { what = "answers SSH", no = "does not answer SSH", trials = order.sshping, look = function() return observe.ssh(order.machine) end }
+  end
+  return waits
+end
+
+--- Waits for what was asked for; the packet is sent again until something
+--- answers. Nil where nothing was to be waited for.
+---@return targets.End?
+function M.wait(order, report)
+  local waits = waits_for(order, report)
+  if #waits == 0 then return nil end
+  if order.wanted.waits then
+    step.run(string.format("WAITS, %g s before the first probe", order.wanted.waits), function() task.sleep(order.wanted.waits) end)
+  end
+  local function ask(wait)
+    local _, seen = try(order.machine.name .. " " .. wait.what, wait.trials, wait.look)
+    return seen
+  end
+  local seen
+  for i, wait in ipairs(waits) do
+    if i == 1 then seen = resending(order, report, function() return ask(wait) end) else seen = ask(wait) end
+    if not seen then return not_reached(order, report, wait.no, wait.trials) end
+  end
+  return M.up(order, seen, "is up")
+end
+
+local seen_words = { bmc = "by the word of its BMC", hypervisor = "by the word of its hypervisor", plan = "planned" }
+
+--- The end of a machine that was seen up.
+function M.up(order, seen, how)
+  if seen.way == "plan" then return { state = "up", text = order.machine.name .. " would be up" } end
+  return { state = "up", seen_by = seen.seen_by, text = string.format("%s %s, %s", order.machine.name, how, seen_words[seen.way] or "it answers " .. seen.way) }
+end
+
+--- A machine that is up and was to be woken.
+function M.up_already(order, seen)
+  local text = string.format("%s is up already (%s); say REUSE to use it as it is, CONNECT for a console alone, RECONNECT to reboot it",
+    order.machine.name, seen_words[seen.way] or "it answers " .. seen.way)
+  return { exit = 1, state = "up", seen_by = seen.seen_by, text = text }
+end
+
+--- A machine that is down and was not to be woken.
+function M.down(order, seen)
+  local text = string.format("%s is not seen up%s, and CONNECT never wakes; say REUSE to have it woken",
+    order.machine.name, seen.seen_by and " (" .. (seen_words[seen.way] or seen.seen_by) .. ")" or "")
+  return { exit = 1, state = "unknown", seen_by = seen.seen_by, text = text }
+end
+
+-- Reconnecting ---------------------------------------------------------------
+
+function M.own_boot_id()
+  local ok, identity = pcall(shutdown.identity)
+  return ok and identity.boot_id or nil
+end
+
+local function boot_id(order)
+  local ok, told = pcall(task.deadline, 15, action.at, order.machine.name, "create", {}, { call = "witness" })
+  return ok and told.boot_id or nil
+end
+
+--- Reboots a machine that is up; another boot_id afterwards is the proof.
+---@return targets.End
+function M.reboot(order)
+  local name = order.machine.name
+  local before = boot_id(order)
+  action.shut_down{ machine = name, method = "reboot" }
+  return goal.rebooted(name, before, inventory.setting("deadline"), function() return boot_id(order) end)
+end
+
+-- Guests ---------------------------------------------------------------------
+
+--- The guest that was addressed.
+function M.choose(order)
+  local wanted = order.wanted
+  local list = choose.guests(wanted, walk.guests(), { machine = order.host, op = "create", several = "name one" })
+  return list[1]
+end
+
+--- The guest as a machine: what its row and its hypervisor tell.
+function M.machine_of(order, guest)
+  local row = walk.row(guest, order.host) or {}
+  return { name = row.name or guest.name, address = row.address or (guest.addresses or {})[1], port = row.port, known = row.name ~= nil }
+end
+
+--- Starts a guest, or lets a paused one go on, and sees it run.
+function M.start(guest)
+  if guest.state == "paused" then
+    ladder.ask(guest, "resume")
+    return guest:await{ states = { "running" }, deadline = inventory.setting("deadline") }
+  end
+  return ladder.start(guest, inventory.setting("deadline"))
+end
+
+--- Reboots a guest as CANCEL does.
+function M.reboot_guest(order, guest)
+  local cancel = require "cancel"
+  return cancel.reboot(guest, { machine = order.host, by = order.by or "an operator",
+    wanted = { type = order.wanted.type, method = "reboot", self = false, force = false, stack = true, wol = false } })
+end
+
+-- The console ----------------------------------------------------------------
+
+-- Straight where there is a way, else through the host that sent the packet.
+local function via(order, machine)
+  if action.is_here(order.host) or machine.name == order.host or not machine.address then return nil end
+  if step.planning() or observe.ssh(machine) then return nil end
+  return { order.host }
+end
+
+--- Gives the operator's terminal a login on the machine.
+function M.console(order, told, target)
+  local machine = told.machine or order.machine
+  local name = machine.name
+  if not inventory.machine(name) and not order.itself then name = machine.address or name end
+  if order.itself and action.is_here(order.host) then name = "localhost" end
+  local user = order.wanted.user or (order.itself and target.user or nil)
+  return action.console{ machine = name, user = user, via = via(order, machine) }
+end
+
+return M

@@ -1,0 +1,100 @@
+-- resolve: from the addresses of a request to one machine.
+--
+--     local resolve = require "resolve"
+--     local machine = resolve.machine(request.address, request.addresses)
+--     --> { name = "lab02", address = "10.0.0.6", mac = "52:54:…", port = 22, … }
+--
+-- What one address names the inventory fills in for the others. What it does
+-- not know is used as typed where that says something about the machine: a MAC
+-- does for a packet, a name or IP address for a probe. All this is plain data,
+-- without secrets, so that it may travel.
+
+local targets = require "targets"
+
+local M = {}
+
+local as_typed = { T = "address", M = "mac" }
+
+local function with_row(row)
+  return {
+    name = row.name, address = row.address, port = row.port, mac = row.mac, uuid = row.uuid, label = row.label,
+    broadcast = row.broadcast, broadcast_port = row.broadcast_port, interface = row.interface,
+    parent = row.parent, has_bmc = row.bmc ~= nil,
+  }
+end
+
+local function values_of(address)
+  if type(address.value) == "table" then return address.value end
+  return { tostring(address.value) }
+end
+
+local function rows_of(address)
+  local rows = {}
+  for _, value in ipairs(values_of(address)) do
+    for _, row in ipairs(inventory.lookup(address.kind, value)) do rows[#rows + 1] = row end
+  end
+  return rows
+end
+
+local function both(a, b)
+  local names, list = {}, {}
+  for _, row in ipairs(b) do names[row.name] = true end
+  for _, row in ipairs(a) do
+    if names[row.name] then list[#list + 1] = row end
+  end
+  return list
+end
+
+local function names(rows)
+  local words = {}
+  for i, row in ipairs(rows) do words[i] = row.name end
+  return table.concat(words, ", ")
+end
+
+local function one_row(addresses)
+  local found, typed
+  for _, address in ipairs(addresses) do
+    local rows = rows_of(address)
+    if #rows > 0 then
+      local narrowed = found and both(found, rows) or rows
+      if #narrowed == 0 then
+        targets.invalid(string.format('"%s" is %s, and "%s" is %s: one machine is meant', typed, names(found), address.text, names(rows)))
+      end
+      found, typed = narrowed, address.text
+    elseif not as_typed[address.kind] then
+      targets.invalid(string.format('"%s": the inventory has no such machine', address.text))
+    end
+  end
+  if found and #found > 1 then
+    targets.refuse(string.format('"%s" is more than one machine: %s; add an address that only one of them has', typed, names(found)))
+  end
+  return found and found[1]
+end
+
+--- The machine that addresses name. One that says nothing to the inventory and
+--- cannot be used as typed is kind invalid, one that means several is refused.
+---@param decides subopts.Address DBREC wins over all others
+---@param all subopts.Address[]
+function M.machine(decides, all)
+  if decides.kind == "DBREC" then all = { decides } end
+  local row = one_row(all)
+  local machine = row and with_row(row) or {}
+  for _, address in ipairs(all) do
+    local field = as_typed[address.kind]
+    if field then
+      machine.name = machine.name or address.value
+      if field == "mac" or not machine.address then machine[field] = address.value end
+    end
+  end
+  return machine
+end
+
+--- The TARGET itself, as the inventory knows it.
+function M.target(name)
+  local row = inventory.machine(name)
+  local machine = row and with_row(row) or { name = name }
+  machine.address = machine.address or name
+  return machine
+end
+
+return M
