@@ -38,6 +38,19 @@ func (h Head) Authority() Authority {
 	return Authority{Touch: h.Touches}
 }
 
+// MasterKeys are those of the powers touched that are as good as all: who may
+// run a program or a command on another machine may do anything.
+func (h Head) MasterKeys() []string {
+	var keys []string
+	for _, touch := range h.Touches {
+		power, _, _ := strings.Cut(touch, ".")
+		if power == "exec" || power == "remote" || power == "secret" || strings.HasPrefix(touch, "*") {
+			keys = append(keys, touch)
+		}
+	}
+	return keys
+}
+
 // headDeadline and headInstructions bound the loading of a script whose head
 // is read: a head is data, and whoever asks for help does not want to wait.
 const (

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"slices"
+	"strconv"
+	"strings"
 
 	"ctys/cmd/ctys/form"
 	"ctys/luabind"
@@ -42,9 +44,15 @@ func (a *app) form(argv []string) int {
 	if err != nil {
 		return a.refuse(err)
 	}
+	a.showMasters(source, head)
 	return a.inParts(f, targets, func(part []target, plan bool) int {
 		request := formRequest(f, part)
+		hints := privileges(f, part)
+		if !plan {
+			a.hint(hints)
+		}
 		ses := a.open(setup{
+			hints:     hints,
 			authority: head.Authority(), path: path, inventory: machines, site: site, options: f.Options,
 			sources: []luabind.Source{source}, request: request, plan: plan, summary: true,
 		})
@@ -156,4 +164,31 @@ func formRequest(f *form.Form, targets []target) map[string]any {
 		request["types"] = anyList(f.Types)
 	}
 	return request
+}
+
+// privileges are the lines about -Z and -z, which are read and checked and have
+// no effect in this version.
+func privileges(f *form.Form, targets []target) []string {
+	if len(targets) == 0 {
+		return privilegeLine("this host", f.For(form.Target{}))
+	}
+	var lines []string
+	for _, t := range targets {
+		lines = append(lines, privilegeLine(t.name, t.options)...)
+	}
+	return lines
+}
+
+func privilegeLine(name string, o form.Options) []string {
+	var words []string
+	if len(o.Become) > 0 {
+		words = append(words, "-Z "+strings.Join(o.Become, ","))
+	}
+	if o.PTY > 0 {
+		words = append(words, "-z "+strconv.Itoa(o.PTY))
+	}
+	if len(words) == 0 {
+		return nil
+	}
+	return []string{name + ": " + strings.Join(words, " ") + " has no effect in this version"}
 }

@@ -48,6 +48,7 @@ func (a *app) action(options form.Options, head luabind.Head, path []fs.FS, sour
 	request := map[string]any{
 		"action": source.Name, "arguments": arguments, "argv": anyList(rest), "targets": []any{}, "options": generalOptions(options),
 	}
+	a.showMasters(source, head)
 	plan := options.Plan || head.Plans(arguments)
 	ses := a.open(setup{
 		authority: head.Authority(), path: path, inventory: machines, site: site, options: options,
@@ -136,6 +137,21 @@ func lowerList(words []string) []any {
 		list[i] = strings.ToLower(word)
 	}
 	return list
+}
+
+// showMasters says before a site's own script runs that it may do anything: its
+// head asks for a power that is as good as all of them.
+func (a *app) showMasters(source luabind.Source, head luabind.Head) {
+	if masters := head.MasterKeys(); !source.Stock && len(masters) > 0 {
+		a.hint([]string{"the script " + source.Name + " may do anything: its head touches " + strings.Join(masters, ", ")})
+	}
+}
+
+// hint writes lines for the user that are no part of the result.
+func (a *app) hint(lines []string) {
+	for _, line := range lines {
+		io.WriteString(a.stderr, "ctys: note: "+oneLine(line)+"\n")
+	}
 }
 
 func (a *app) warn(text string) { io.WriteString(a.stderr, "ctys: warning: "+oneLine(text)+"\n") }

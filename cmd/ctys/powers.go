@@ -21,5 +21,20 @@ func powers(s *session) (luabind.Capabilities, func() error) {
 			return terminal.Ask(ctx, question, true)
 		}
 	}
-	return real.New(real.Options{Desk: desk, Warn: s.app.warn})
+	capabilities, closePowers := real.New(real.Options{Desk: desk, Warn: s.app.warn})
+	capabilities.Relocate = quiet{capabilities.Relocate, s}
+	return capabilities, closePowers
+}
+
+// quiet takes the live tree off the terminal while a console has it.
+type quiet struct {
+	luabind.Relocator
+	session *session
+}
+
+// Console is luabind.Relocator.
+func (q quiet) Console(ctx context.Context, machine luabind.Machine) (int, error) {
+	q.session.reader.Suspend()
+	defer q.session.reader.Resume()
+	return q.Relocator.Console(ctx, machine)
 }

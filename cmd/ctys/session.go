@@ -29,7 +29,8 @@ type setup struct {
 	sources   []luabind.Source // kept in the journal beside the request
 	request   any              // kept in the journal
 	plan      bool
-	summary   bool // told at the end
+	summary   bool     // told at the end
+	hints     []string // shown with a plan
 }
 
 // session is one run of one script, from the first contact to the exit code.
@@ -74,7 +75,7 @@ func (a *app) open(s setup) *session {
 func (s *session) rendering() render.Options {
 	return render.Options{
 		Out: s.app.stdout, Err: s.app.stderr,
-		JSON: s.setup.options.JSON, Verbose: s.setup.options.Verbose > 0, Plan: s.setup.plan,
+		JSON: s.setup.options.JSON, Verbose: s.setup.options.Verbose > 0, Plan: s.setup.plan, Hints: s.setup.hints,
 		Screen: screenOf(s.app.stderr), Start: s.began, Now: time.Now,
 	}
 }

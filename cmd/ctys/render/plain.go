@@ -35,6 +35,12 @@ func (r *Reader) depth(event luabind.Event) int {
 func (r *Reader) line(event luabind.Event) (string, bool) {
 	n := r.tree.step(event)
 	switch event.Kind {
+	case luabind.KindStep, luabind.KindStepEnd, luabind.KindProgress, luabind.KindPlan, luabind.KindWait:
+		if r.options.Plan && !r.options.Verbose {
+			return "", false
+		}
+	}
+	switch event.Kind {
 	case luabind.KindStep:
 		return clean(event.Text) + limit(event.Seconds), true
 	case luabind.KindStepEnd:
@@ -66,14 +72,16 @@ func verbose(event luabind.Event) string {
 	if event.Error != nil {
 		words = append(words, describe(event.Error))
 	}
-	return strings.Join(append(words, arguments(event.Data)...), " ")
+	return strings.Join(append(words, arguments(event)...), " ")
 }
 
 // result writes the line about one target's end.
 func (r *Reader) result(event luabind.Event) {
 	switch event.Kind {
 	case luabind.KindResult:
-		r.above(func() { fmt.Fprintln(r.options.Out, resultLine(event)) })
+		if !r.options.Plan { // a plan's stand behind it
+			r.above(func() { fmt.Fprintln(r.options.Out, resultLine(event)) })
+		}
 	case luabind.KindOutput:
 		r.above(func() { fmt.Fprintln(r.options.Out, strings.TrimSuffix(event.Text, "\n")) })
 	}

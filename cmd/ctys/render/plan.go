@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,36 +16,58 @@ func (r *Reader) plan() {
 	out := r.options.Out
 	if r.tree.planned == 0 {
 		fmt.Fprintln(out, "plan: nothing would be changed")
-		return
+	} else {
+		fmt.Fprintf(out, "plan: %s would be done, and nothing was\n", count(r.tree.planned, "write"))
 	}
-	fmt.Fprintf(out, "plan: %s would be changed, and nothing was\n", count(r.tree.planned, "thing"))
-	planNode(out, r.tree.root, "", 0)
+	for _, hint := range r.options.Hints {
+		fmt.Fprintln(out, indent(1)+hint)
+	}
+	planNode(out, r.tree.root, "", 1)
+	for _, result := range r.tree.results {
+		fmt.Fprintln(out, resultLine(result))
+	}
 }
 
-// planNode prints a step's items and what stands below it. A step on another
-// host than the one around it says so.
+// planNode prints what stands below a step. Steps on another machine than the
+// one around them stand below its name.
 func planNode(out io.Writer, n *node, host string, depth int) {
-	for _, item := range n.items {
-		fmt.Fprintln(out, strings.Repeat("  ", depth+1)+planItem(item))
-	}
-	for _, child := range n.children {
-		if !child.lists() {
+	where := host
+	for _, e := range n.entries {
+		if !e.lists() {
 			continue
 		}
-		where, inner := depth, host
-		if child.host != host {
-			inner = child.host
-			fmt.Fprintf(out, "%son %s\n", strings.Repeat("  ", where+1), hostName(inner))
-			where++
+		if e.host() != where {
+			where = e.host()
+			fmt.Fprintf(out, "%son %s\n", indent(depth), hostName(where))
 		}
-		fmt.Fprintf(out, "%s%s%s\n", strings.Repeat("  ", where+1), child.text, limit(child.deadline.Seconds()))
-		planNode(out, child, inner, where+1)
+		inner := depth
+		if where != host {
+			inner++
+		}
+		if e.step == nil {
+			fmt.Fprintln(out, indent(inner)+planItem(e.item))
+			continue
+		}
+		fmt.Fprintf(out, "%s%s%s\n", indent(inner), e.step.text, limit(e.step.deadline.Seconds()))
+		planNode(out, e.step, where, inner+1)
 	}
 }
 
-// lists tells whether there is anything to print for a step.
-func (n *node) lists() bool {
-	return len(n.items) > 0 || slices.ContainsFunc(n.children, (*node).lists)
+func indent(depth int) string { return strings.Repeat("  ", depth) }
+
+// lists tells whether there is anything to print.
+func (e entry) lists() bool {
+	if e.step != nil {
+		return slices.ContainsFunc(e.step.entries, entry.lists)
+	}
+	return e.item.Kind == luabind.KindPlan || e.item.Seconds > 0 || e.item.Text != "" || e.item.Op != ""
+}
+
+func (e entry) host() string {
+	if e.step != nil {
+		return e.step.host
+	}
+	return e.item.Host
 }
 
 func hostName(host string) string {
@@ -58,7 +81,7 @@ func planItem(event luabind.Event) string {
 	length := duration(time.Duration(event.Seconds * float64(time.Second)))
 	switch {
 	case event.Kind == luabind.KindPlan:
-		words := append([]string{"would", event.Op, event.Object}, arguments(event.Data)...)
+		words := append([]string{"would", event.Op, event.Object}, arguments(event)...)
 		return clean(strings.Join(words, " "))
 	case event.Text != "" && event.Seconds > 0:
 		return "then, if still on after " + length + ": " + clean(event.Text)
@@ -72,13 +95,20 @@ func planItem(event luabind.Event) string {
 	return "wait " + length
 }
 
-// arguments are an operation's own, in the order of their names.
-func arguments(data map[string]any) []string {
+// arguments are an operation's own, in the order of their names. What stands in
+// its object already is left out.
+func arguments(event luabind.Event) []string {
+	given, _ := event.Data["args"].(map[string]any)
 	var words []string
-	for name, value := range data {
-		if text := fmt.Sprint(value); value != nil && text != "" {
-			words = append(words, name+"="+text)
+	for name, value := range given {
+		text := fmt.Sprint(value)
+		if value == nil || text == "" || text == event.Object || event.Object == "machine "+text {
+			continue
 		}
+		if strings.ContainsAny(text, " \t\n") {
+			text = strconv.Quote(text)
+		}
+		words = append(words, name+"="+text)
 	}
 	slices.Sort(words)
 	return words

@@ -24,6 +24,9 @@ type Options struct {
 	// Screen makes Err a terminal that is painted anew while steps run.
 	Screen *Screen
 
+	// Hints are printed with the plan: what was asked and has no effect.
+	Hints []string
+
 	Start time.Time // offsets are counted from here
 	// Now gives the time of an event as it arrives, since the clocks of other
 	// machines differ; nil: the time that the event itself has.

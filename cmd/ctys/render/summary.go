@@ -2,7 +2,10 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"ctys/luabind"
 )
 
 // Summary is what is known of a run beside its events.
@@ -17,11 +20,11 @@ type Summary struct {
 
 // Summary prints what one can paste into a ticket: when, who, what was asked,
 // how each target and guest ended and how long it took, and what is left in
-// which state. A run that showed no step and no result has none.
+// which state. A run that showed no step has none: its results say all.
 func (r *Reader) Summary(s Summary) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.tree.results) == 0 && len(r.tree.root.children) == 0 {
+	if len(r.tree.root.children) == 0 {
 		return
 	}
 	out := r.options.Err
@@ -36,8 +39,8 @@ func (r *Reader) Summary(s Summary) {
 	for i, result := range r.tree.results {
 		field(first(i, "result"), resultLine(result))
 	}
-	for i, n := range r.tree.machines() {
-		field(first(i, "machine"), n.object+": "+n.ending()+", "+duration(n.ended.Sub(n.began)))
+	for i, n := range r.tree.guests() {
+		field(first(i, "guest"), n.text+": "+n.ending()+", "+duration(n.ended.Sub(n.began)))
 	}
 	for i, text := range r.tree.left() {
 		field(first(i, "left"), text)
@@ -64,13 +67,13 @@ func meaning(s Summary) string {
 	return ""
 }
 
-// machines are the steps that were about one machine or guest and have ended,
-// in the order in which they ended; of several about the same one the last.
-func (t *tree) machines() []*node {
+// guests are the steps that were about one machine and have ended, but for those
+// that a result speaks of; of several about the same one the last.
+func (t *tree) guests() []*node {
 	last := map[string]*node{}
 	var order []string
 	t.root.walk(func(n *node) {
-		if n.object == "" || n.running() {
+		if n.object == "" || n.running() || t.hasResult(n) {
 			return
 		}
 		if last[n.object] == nil {
@@ -93,13 +96,9 @@ func (t *tree) left() []string {
 	var words []string
 	t.root.walk(func(n *node) {
 		open := n.running() && !n.anyRunning()
-		failed := !n.running() && n.failure != nil && n.object != "" && !n.anyFailed()
+		failed := !n.running() && n.failure != nil && n.object != "" && !n.anyFailed() && !t.hasResult(n)
 		if !open && !failed {
 			return
-		}
-		name := n.text
-		if n.object != "" {
-			name = n.object
 		}
 		state := "not finished"
 		if failed {
@@ -108,7 +107,7 @@ func (t *tree) left() []string {
 		if n.progress != "" {
 			state += "; last: " + n.progress
 		}
-		words = append(words, name+": "+state)
+		words = append(words, n.text+": "+state)
 	})
 	return words
 }
@@ -129,4 +128,11 @@ func (n *node) anyFailed() bool {
 		}
 	}
 	return false
+}
+
+// hasResult tells whether a result speaks of what the step was about.
+func (t *tree) hasResult(n *node) bool {
+	return slices.ContainsFunc(t.results, func(result luabind.Event) bool {
+		return result.Object == n.object || result.Object == n.text
+	})
 }

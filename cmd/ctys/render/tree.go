@@ -32,7 +32,14 @@ type node struct {
 	state    string
 	failure  *luabind.Failure
 	progress string
-	items    []luabind.Event // what a plan lists below it
+	entries  []entry // what a plan lists below it, in order
+}
+
+// entry is what stands below a step: another step, or a write or wait that a
+// plan lists.
+type entry struct {
+	step *node
+	item luabind.Event
 }
 
 func newTree() *tree {
@@ -60,6 +67,7 @@ func (t *tree) take(event luabind.Event) {
 			deadline: time.Duration(event.Seconds * float64(time.Second)), began: event.At,
 		}
 		at.children = append(at.children, n)
+		at.entries = append(at.entries, entry{step: n})
 		t.bySeq[event.Seq] = n
 	case luabind.KindStepEnd:
 		at.ended, at.state, at.failure = event.At, clean(event.State), event.Error
@@ -67,9 +75,9 @@ func (t *tree) take(event luabind.Event) {
 		at.progress = clean(strings.TrimSpace(event.Text + " " + event.State))
 	case luabind.KindPlan:
 		t.planned++
-		at.items = append(at.items, event)
+		at.entries = append(at.entries, entry{item: event})
 	case luabind.KindWait:
-		at.items = append(at.items, event)
+		at.entries = append(at.entries, entry{item: event})
 	case luabind.KindResult:
 		t.results = append(t.results, event)
 	}
