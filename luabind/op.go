@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ctys/luabind/journal"
+	"ctys/primitives"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -46,9 +47,22 @@ func (rt *Runtime) base(op *Op) (any, error) {
 	if op.Effect != Read {
 		rt.writes++
 	}
-	return Wait(rt, func(ctx context.Context) (any, error) {
+	result, err := Wait(rt, func(ctx context.Context) (any, error) {
 		return op.operation.Do(ctx, op.call)
 	})
+	if op.Effect != Read && refused(err) {
+		rt.writes--
+	}
+	return result, err
+}
+
+// refused tells whether a write was turned away before it did anything.
+func refused(err error) bool {
+	switch kindOf(err) {
+	case primitives.Denied, primitives.Auth, primitives.Busy, primitives.Unsupported, primitives.Invalid:
+		return err != nil
+	}
+	return false
 }
 
 func (rt *Runtime) newOp(c *Call) *Op {
