@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
+	"github.com/yuin/gopher-lua/ast"
 	"github.com/yuin/gopher-lua/parse"
 )
 
@@ -26,7 +27,14 @@ func evaluate(src source, text []byte) (*table, error) {
 		return nil, src.at(1, "this is compiled Lua; only source text is read")
 	}
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
-	compiled, err := compile(src, text)
+	statements, err := parse.Parse(bytes.NewReader(text), src.name)
+	if err != nil {
+		return nil, syntaxError(src, text, err)
+	}
+	if constants := literal(statements); constants != nil {
+		return constants, nil
+	}
+	compiled, err := compile(src, statements)
 	if err != nil {
 		return nil, err
 	}
@@ -40,16 +48,12 @@ type program struct {
 	last      int // line of the last statement
 }
 
-func compile(src source, text []byte) (compiled *program, err error) {
+func compile(src source, statements []ast.Stmt) (compiled *program, err error) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			compiled, err = nil, src.at(1, "the file cannot be compiled: %v", fault)
 		}
 	}()
-	statements, err := parse.Parse(bytes.NewReader(text), src.name)
-	if err != nil {
-		return nil, syntaxError(src, text, err)
-	}
 	compiled = &program{last: 1}
 	if n := len(statements); n > 0 {
 		compiled.last = statements[n-1].Line()
