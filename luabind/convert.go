@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 
@@ -105,23 +106,54 @@ func sortedKeys(value reflect.Value) []reflect.Value {
 }
 
 func (rt *Runtime) recordToLua(value reflect.Value) lua.LValue {
-	table := rt.root.CreateTable(0, value.NumField())
-	rt.fillRecord(table, value)
+	type pair struct {
+		key   string
+		value lua.LValue
+	}
+	fields := fieldsOf(value.Type())
+	pairs := make([]pair, 0, len(fields))
+	for _, field := range fields {
+		if v := rt.toLua(value.FieldByIndex(field.index).Interface()); v != lua.LNil {
+			pairs = append(pairs, pair{field.key, v})
+		}
+	}
+	table := rt.root.CreateTable(0, len(pairs))
+	for _, p := range pairs {
+		table.RawSetString(p.key, p.value)
+	}
 	return table
 }
 
-func (rt *Runtime) fillRecord(table *lua.LTable, value reflect.Value) {
-	for i := range value.NumField() {
-		field := value.Type().Field(i)
-		if !field.IsExported() {
-			continue
-		}
-		if field.Anonymous {
-			rt.fillRecord(table, value.Field(i))
-			continue
-		}
-		table.RawSetString(snake(field.Name), rt.toLua(value.Field(i).Interface()))
+// recordField is a field of a Go struct as Lua sees it.
+type recordField struct {
+	key   string
+	index []int
+}
+
+// records keeps what fieldsOf has found, by type: the names of a struct's
+// fields are the same for each of thousands of rows.
+var records sync.Map // reflect.Type → []recordField
+
+// fieldsOf gives the exported fields, those of embedded structs among them.
+func fieldsOf(record reflect.Type) []recordField {
+	if known, ok := records.Load(record); ok {
+		return known.([]recordField)
 	}
+	var fields []recordField
+	for i := range record.NumField() {
+		field := record.Field(i)
+		switch {
+		case !field.IsExported():
+		case field.Anonymous:
+			for _, inner := range fieldsOf(field.Type) {
+				fields = append(fields, recordField{inner.key, append([]int{i}, inner.index...)})
+			}
+		default:
+			fields = append(fields, recordField{snake(field.Name), []int{i}})
+		}
+	}
+	records.Store(record, fields)
+	return fields
 }
 
 // snake turns a Go name into a Lua key: DefaultRoute → default_route, MACs → macs.

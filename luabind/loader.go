@@ -42,12 +42,27 @@ func Find(searchPath []fs.FS, name string) (Source, error) {
 			}
 		}
 	}
-	for _, dir := range stock {
-		if text, err := fs.ReadFile(dir, file); err == nil {
-			return Source{Name: name, File: file, Text: string(text), Stock: true}, nil
-		}
+	if text, ok := stockText(file); ok {
+		return Source{Name: name, File: file, Text: text, Stock: true}, nil
 	}
 	return Source{}, primitives.Errorf(primitives.Invalid, "require", name, "no script or module of this name; see ctys script ls")
+}
+
+// stockTexts keeps the embedded files that were read, as strings: each runtime
+// of a run with many nested ones asks for the same.
+var stockTexts sync.Map // file → text
+
+func stockText(file string) (string, bool) {
+	if text, ok := stockTexts.Load(file); ok {
+		return text.(string), true
+	}
+	for _, dir := range stock {
+		if text, err := fs.ReadFile(dir, file); err == nil {
+			stockTexts.Store(file, string(text))
+			return string(text), true
+		}
+	}
+	return "", false
 }
 
 // compiled keeps the code of scripts and modules that were found by name, so
