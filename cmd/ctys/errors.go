@@ -58,9 +58,15 @@ func readable(err error, verbose int) error {
 	return err
 }
 
-// errInterrupted is the cause of a run that Ctrl-C ended, errDeadline of one
-// that --deadline ended.
-var (
-	errInterrupted = fmt.Errorf("interrupted: %w", context.Canceled)
-	errDeadline    = &primitives.Error{Kind: primitives.Timeout, Op: "ctys", Message: "the deadline of the whole run (--deadline) has passed"}
-)
+// interruption is the cause of a run that Ctrl-C or SIGTERM ended.
+type interruption struct{}
+
+func (interruption) Error() string { return "interrupted" }
+
+// Is makes it a cancellation to whoever asks.
+func (interruption) Is(target error) bool { return target == context.Canceled }
+
+var errInterrupted error = interruption{}
+
+// errDeadline is the cause of a run that --deadline ended.
+var errDeadline = &primitives.Error{Kind: primitives.Timeout, Op: "ctys", Message: "the deadline of the whole run (--deadline) has passed"}

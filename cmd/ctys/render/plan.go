@@ -102,7 +102,7 @@ func arguments(event luabind.Event) []string {
 	var words []string
 	for name, value := range given {
 		text := fmt.Sprint(value)
-		if value == nil || text == "" || text == event.Object || event.Object == "machine "+text {
+		if value == nil || text == "" || text == event.Object || strings.HasSuffix(event.Object, " "+text) {
 			continue
 		}
 		if strings.ContainsAny(text, " \t\n") {

@@ -40,9 +40,6 @@ type Session struct {
 	Run func(ctx context.Context, text string) ([]string, error)
 }
 
-// errInterrupted is the cause of a chunk that Ctrl-C stopped.
-var errInterrupted = fmt.Errorf("interrupted: %w", context.Canceled)
-
 // Loop reads and runs chunks until the input ends.
 func (s *Session) Loop() {
 	var chunk []string
@@ -122,8 +119,8 @@ const chunkName = "input"
 const ChunkName = chunkName
 
 func (s *Session) run(text string) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
 	interrupts := make(chan os.Signal, 1)
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
@@ -132,7 +129,7 @@ func (s *Session) run(text string) {
 	go func() {
 		select {
 		case <-interrupts:
-			cancel(errInterrupted)
+			cancel()
 		case <-ended:
 		}
 	}()
