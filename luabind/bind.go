@@ -29,7 +29,7 @@ func (rt *Runtime) openModules() {
 // bind makes the Lua function of one row.
 func (rt *Runtime) bind(module string, function *Function, method bool) *lua.LFunction {
 	return rt.root.NewFunction(func(L *lua.LState) int {
-		call := &Call{Runtime: rt, L: L, Function: function, Module: module}
+		call := &Call{Runtime: rt, L: L, Function: function, Module: module, task: rt.current}
 		if method {
 			call.Self = rt.checkSelf(call)
 		}

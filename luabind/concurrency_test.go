@@ -247,3 +247,38 @@ func TestXpcall(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestSeveralWaitForOneTask(t *testing.T) {
+	tests := []struct{ name, source, want string }{
+		{"two waiters", `local t = task.spawn(function() task.sleep(5); return "x" end)
+			return table.concat(task.map({1, 2, 3}, function() return t:wait() end), " ")`, "x x x"},
+		{"a waiter and the end of its parent", `local seen
+			task.settle({1}, function()
+				local t = task.spawn(task.sleep, 5)
+				task.spawn(function() t:wait(); seen = task.now() - BEGAN end)
+			end)
+			return seen`, "5"},
+		{"itself", `local t
+			t = task.spawn(function() t:wait() end)
+			local ok, e = pcall(t.wait, t)
+			return ok, e.kind`, "false invalid"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
+			rt, _ := virtual(t, Options{})
+			result, err := rt.Run(ctx, Script{Name: "wait.lua", Source: "BEGAN = task.now()\n" + test.source})
+			if err != nil {
+				t.Fatal(err)
+			}
+			words := make([]string, len(result.Values))
+			for i, value := range result.Values {
+				words[i] = Format(value)
+			}
+			if got := strings.Join(words, " "); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}

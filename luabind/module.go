@@ -129,6 +129,7 @@ type Call struct {
 	Self     *Handle
 	values   map[string]any
 	rest     []lua.LValue
+	task     *Task // that calls
 }
 
 // Has tells whether an argument was given or has a default.

@@ -143,13 +143,13 @@ func (rt *Runtime) actionAt(c *Call) ([]lua.LValue, error) {
 	return []lua.LValue{rt.toLua(result)}, nil
 }
 
-// callHere calls the script's function in the calling task.
+// callHere calls the script's function in the calling task. The leave to take
+// this machine down is the task's, so that tasks beside it do not get it.
 func (rt *Runtime) callHere(c *Call) ([]lua.LValue, error) {
-	down := rt.options.MayDown
-	if c.Bool("take_down") {
-		rt.options.MayDown = true
-	}
-	defer func() { rt.options.MayDown = down }()
+	task := rt.current
+	outer := task.mayDown
+	task.mayDown = outer || c.Bool("take_down")
+	defer func() { task.mayDown = outer }()
 	return rt.callField(c.L, c.String("script"), c.String("call"), c.Table("request"))
 }
 

@@ -50,7 +50,7 @@ func (rt *Runtime) shutdownModule() *Module {
 					Planned: func(*Call) any { return shutdown.Accepted{Via: "plan"} },
 					Witness: func(ctx context.Context, _ *Call) string { return rt.bootID(ctx) },
 					Do: func(ctx context.Context, c *Call) (any, error) {
-						if err := rt.guardSelf(ctx, c.String("machine")); err != nil {
+						if err := rt.guardSelf(ctx, c); err != nil {
 							return nil, err
 						}
 						return rt.caps.Shutdown.Do(ctx, shutdownRequest(c))
@@ -79,9 +79,10 @@ func powerAfter(request shutdown.Request) string {
 }
 
 // guardSelf is the last catch before this machine goes down: the request must
-// have asked for it, and name must be what this machine is called.
-func (rt *Runtime) guardSelf(ctx context.Context, name string) error {
-	if !rt.options.MayDown {
+// have asked for it, and the name must be what this machine is called.
+func (rt *Runtime) guardSelf(ctx context.Context, c *Call) error {
+	name := c.String("machine")
+	if !c.task.mayDown {
 		return primitives.Errorf(primitives.Denied, "shutdown.apply", name,
 			"the request does not take this machine down: name it as a target and say SELF")
 	}

@@ -98,6 +98,11 @@ func (rt *Runtime) room(c *Call) error {
 
 func (rt *Runtime) taskWait(c *Call) ([]lua.LValue, error) {
 	task := c.Self.Data.(*Task)
+	for waiter := rt.current; waiter != nil; waiter = waiter.parent {
+		if waiter == task {
+			return nil, primitives.Errorf(primitives.Invalid, c.Verb(), "", "a task that waits for itself, or for the task that it is a part of, would wait for ever")
+		}
+	}
 	task.observed = true
 	if err := rt.join(task); err != nil {
 		return nil, err

@@ -216,6 +216,8 @@ func (rt *Runtime) runFunction(ctx context.Context, name string, fn *lua.LFuncti
 		name: name,
 		fn:   fn,
 		args: args,
+
+		mayDown: rt.options.MayDown,
 	}
 	rt.ended = make(chan struct{})
 	writes, planned := rt.writes, rt.planned

@@ -30,12 +30,13 @@ type Task struct {
 	steps  int64 // instructions since the task last waited
 
 	step    *stepNode // what the user sees this task do
+	mayDown bool      // it may take this machine down
 	family  family
 	spawned uint32
 	closers []func()
 
 	finished bool
-	waiter   *Task // parked until this task ends
+	waiters  []*Task // parked until this task ends
 	group    *group
 	values   []lua.LValue
 	err      error
@@ -56,6 +57,8 @@ func (rt *Runtime) spawn(parent *Task, name string, fn *lua.LFunction, args ...l
 		fn:     fn,
 		args:   args,
 		step:   parent.step,
+
+		mayDown: parent.mayDown,
 	}
 	parent.family.add(task)
 	rt.start(task, parent.ctx)
@@ -121,7 +124,7 @@ func (rt *Runtime) endChildren(task *Task) {
 
 // join waits until child has ended, or until the caller itself is stopped.
 func (rt *Runtime) join(child *Task) error {
-	child.waiter = rt.current
+	child.waiters = append(child.waiters, rt.current)
 	for !child.finished {
 		if err := rt.park(); err != nil {
 			return err
@@ -133,9 +136,11 @@ func (rt *Runtime) join(child *Task) error {
 // joinForced waits until child has ended even where the caller is stopped:
 // its children are then stopped too, so the wait is short.
 func (rt *Runtime) joinForced(child *Task) {
+	task := rt.current
+	if !child.finished {
+		child.waiters = append(child.waiters, task)
+	}
 	for !child.finished {
-		task := rt.current
-		child.waiter = task
 		if err := task.ctx.Err(); err != nil {
 			rt.cancelChildren(task, context.Cause(task.ctx))
 			outer := task.ctx
@@ -171,9 +176,10 @@ func (rt *Runtime) finish(task *Task) {
 	task.cancel(nil)
 	task.thread = nil
 	rt.alive--
-	if task.waiter != nil {
-		rt.ready(task.waiter)
+	for _, waiter := range task.waiters {
+		rt.ready(waiter)
 	}
+	task.waiters = nil
 	if task.group != nil {
 		task.group.done = append(task.group.done, task)
 		rt.ready(task.group.waiter)
