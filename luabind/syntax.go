@@ -17,7 +17,8 @@ func CheckSyntax(name, text string) (incomplete bool, err error) {
 	}
 	var fault *parse.Error
 	if errors.As(err, &fault) {
-		incomplete = fault.Pos.Line == parse.EOF || strings.Contains(fault.Message, "unterminated multiline")
+		atEnd := fault.Pos.Line == parse.EOF && fault.Message != "unterminated string"
+		incomplete = atEnd || strings.Contains(fault.Message, "unterminated multiline")
 	}
 	return incomplete, syntaxError(name, err)
 }

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"ctys/cmd/ctys/form"
@@ -33,11 +35,31 @@ func (a *app) repl(options form.Options, argv []string) int {
 	})
 	editor, closeEditor := a.editor()
 	loop := &repl.Session{Editor: editor, Out: a.stdout, Err: a.stderr, Run: ses.chunkOf}
-	loop.Loop()
+	exit := untilTerminated(loop.Loop)
 	closeEditor()
-	ses.journal.finish(exitReached)
-	_ = ses.close()
-	return exitReached
+	ses.journal.finish(exit)
+	if exit == exitReached {
+		_ = ses.close()
+	}
+	return exit
+}
+
+// untilTerminated runs the loop to its end, or until SIGTERM.
+func untilTerminated(loop func()) int {
+	terminated := make(chan os.Signal, 1)
+	signal.Notify(terminated, syscall.SIGTERM)
+	defer signal.Stop(terminated)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		loop()
+	}()
+	select {
+	case <-ended:
+		return exitReached
+	case <-terminated:
+		return exitInterrupted
+	}
 }
 
 // editor is the terminal, or the stream that stands in its place.
@@ -46,7 +68,7 @@ func (a *app) editor() (repl.Editor, func()) {
 		return repl.NewLines(a.stdin), func() {}
 	}
 	fmt.Fprintf(a.stdout, "ctys %s. help() lists what there is, help(\"wol.send\") tells more; Ctrl-D ends.\n", version)
-	terminal := repl.NewTerminal(historyFile(), nil)
+	terminal := repl.NewTerminal(historyFile())
 	return terminal, func() {
 		io.WriteString(a.stdout, "\n")
 		if err := terminal.Close(); err != nil {

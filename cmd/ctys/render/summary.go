@@ -61,6 +61,8 @@ func meaning(s Summary) string {
 		return ", interrupted"
 	case s.Exit == 0:
 		return ", all reached their goal"
+	case s.Exit == 1:
+		return ", some did not reach their goal, or something may have been changed"
 	case s.Exit == 3:
 		return ", refused, nothing changed"
 	}

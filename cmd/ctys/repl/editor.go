@@ -22,16 +22,12 @@ type Terminal struct {
 
 // NewTerminal opens the terminal at standard input. The history is read from
 // the file, which may be missing; an empty name keeps none. Close writes it.
-func NewTerminal(history string, complete func(line string) []string) *Terminal {
+func NewTerminal(history string) *Terminal {
 	t := &Terminal{history: history}
 	t.cooked, _ = liner.TerminalMode()
 	t.state = liner.NewLiner()
 	t.raw, _ = liner.TerminalMode()
 	t.state.SetCtrlCAborts(true)
-	if complete != nil {
-		t.state.SetCompleter(complete)
-		t.state.SetTabCompletionStyle(liner.TabPrints)
-	}
 	if file, err := os.Open(history); err == nil {
 		_, _ = t.state.ReadHistory(file)
 		file.Close()
