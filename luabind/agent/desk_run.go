@@ -175,7 +175,7 @@ func (s *session) comeBack(ctx context.Context) (*channel, error) {
 			return c, nil
 		}
 		kind := primitives.KindOf(err)
-		if kind != primitives.Unreachable && kind != primitives.Timeout && kind != primitives.Canceled {
+		if s.desk.isClosed() || kind != primitives.Unreachable && kind != primitives.Timeout && kind != primitives.Canceled {
 			return nil, err
 		}
 		if s.desk.clock.Sleep(limited, comeBackStep) != nil {

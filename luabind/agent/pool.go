@@ -112,6 +112,12 @@ func (d *Desk) tryWay(ctx context.Context, target remote.Target, more bool) (*re
 	return d.options.Remote.Connect(ctx, target)
 }
 
+func (d *Desk) isClosed() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.closed
+}
+
 // Close ends all connections. What agents do goes on without us.
 func (d *Desk) Close() error {
 	d.mu.Lock()

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -141,8 +142,9 @@ func (c *Conn) gone() bool {
 
 // await runs a conversation with the peer that knows no cancelling. Where ctx
 // ends first, its error is returned at once and undo is called if the
-// conversation still succeeds.
-func await[T any](ctx context.Context, talk func() (T, error), undo func(T)) (T, error) {
+// conversation still succeeds. The end of the line is io.EOF: x/crypto/ssh
+// itself waits for ever on a channel that is asked for while the line goes.
+func await[T any](ctx context.Context, c *Conn, talk func() (T, error), undo func(T)) (T, error) {
 	type answer struct {
 		value T
 		err   error
@@ -156,16 +158,20 @@ func await[T any](ctx context.Context, talk func() (T, error), undo func(T)) (T,
 		value, err := talk()
 		answers <- answer{value, err}
 	}()
+	late := func() {
+		if a := <-answers; a.err == nil {
+			undo(a.value)
+		}
+	}
 	select {
 	case a := <-answers:
 		return a.value, a.err
 	case <-ctx.Done():
-		go func() {
-			if a := <-answers; a.err == nil {
-				undo(a.value)
-			}
-		}()
+		go late()
 		return none, ctx.Err()
+	case <-c.done:
+		go late()
+		return none, io.EOF
 	}
 }
 

@@ -28,7 +28,7 @@ func (c *Conn) Dial(ctx context.Context, network, address string) (net.Conn, err
 	default:
 		return nil, primitives.Errorf(primitives.Invalid, opDial, c.settings.alias, "network %q is not tcp or unix", network)
 	}
-	raw, err := await(ctx, func() (net.Conn, error) { return c.client.Dial(network, address) },
+	raw, err := await(ctx, c, func() (net.Conn, error) { return c.client.Dial(network, address) },
 		func(late net.Conn) { late.Close() })
 	if err != nil {
 		return nil, c.dialError(ctx, address, err)

@@ -184,7 +184,7 @@ func (c *Conn) begin(ctx context.Context, op string, command Command, pipes bool
 // command, on a terminal of the other side where screen is set.
 func (c *Conn) launch(ctx context.Context, op, line string, command Command, screen *screen, pipes bool) (*Process, error) {
 	p := &Process{conn: c, op: op, ready: make(chan struct{}), ended: make(chan struct{}), aborted: make(chan struct{}), restore: func() {}}
-	session, err := await(ctx, func() (*ssh.Session, error) { return p.open(line, command, screen, pipes) },
+	session, err := await(ctx, c, func() (*ssh.Session, error) { return p.open(line, command, screen, pipes) },
 		p.discard)
 	if err != nil {
 		return nil, c.startError(ctx, op, err)
