@@ -96,6 +96,22 @@ func (w *world) open(ctx context.Context, machine luabind.Machine, argv ...strin
 	return c, nil
 }
 
+// talker is an agent that says hello and then one thing.
+func talker(text string) func(context.Context, luabind.Machine, ...string) (*channel, error) {
+	return func(context.Context, luabind.Machine, ...string) (*channel, error) {
+		near, far := net.Pipe()
+		p := pipeProcess{near, make(chan struct{})}
+		go func() {
+			defer close(p.ended)
+			defer far.Close()
+			if _, err := newLineReader(far).next(); err == nil {
+				io.WriteString(far, text+"\n")
+			}
+		}()
+		return &channel{process: p, from: newLineReader(near), to: newLineWriter(near), words: &head{}}, nil
+	}
+}
+
 // cut breaks every line to a machine.
 func (w *world) cut(machine string) {
 	w.mu.Lock()

@@ -131,7 +131,7 @@ func parseLine(text []byte) (line, error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&message); err != nil {
-		return line{}, fmt.Errorf("this is no message: %w", err)
+		return line{}, fmt.Errorf("this is no message: %v", err)
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return line{}, errors.New("this is no message: there is more than one object on the line")
