@@ -46,6 +46,10 @@ func command(name string) func(a *app, options form.Options, argv []string) int 
 		return (*app).version
 	case "lab":
 		return (*app).lab
+	case "jobs", "attach", "resume", "journal", "stubs":
+		return func(a *app, _ form.Options, _ []string) int {
+			return a.refuse(&form.Error{Option: name, Message: "not in this version"})
+		}
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("CTYS_INVENTORY", "")
 			env.Setenv("CTYS_SITE", "")
 			env.Setenv("USER", "operator")
+			env.Setenv("GORACE", "atexit_sleep_ms=10") // a second for each call otherwise
 			return os.MkdirAll(home, 0o700)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitFor},

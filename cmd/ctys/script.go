@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"ctys/cmd/ctys/form"
 	"ctys/luabind"
@@ -29,6 +30,8 @@ func (a *app) script(options form.Options, argv []string) int {
 		return a.scriptShow(words[1])
 	case len(words) == 2 && words[0] == "eject":
 		return a.scriptEject(words[1])
+	case len(words) > 0 && slices.Contains([]string{"diff", "check", "test", "new"}, words[0]):
+		return a.refuse(&form.Error{Option: "script " + words[0], Message: "not in this version"})
 	}
 	return a.usageOf(false, scriptUsage)
 }

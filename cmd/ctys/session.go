@@ -155,17 +155,7 @@ func (s *session) do(work func(ctx context.Context) (exit int, err error)) int {
 // finish tells how it went and gives the exit code.
 func (s *session) finish(ctx context.Context, o outcome, interrupted bool) int {
 	s.reader.Close()
-	err := o.err
-	if err != nil && errors.Is(context.Cause(ctx), errDeadline) {
-		err = errDeadline
-	}
-	exit := exitOf(err, s.runtime.Writes())
-	if err == nil {
-		exit = o.exit
-	}
-	if interrupted {
-		exit, err = exitInterrupted, errInterrupted
-	}
+	exit, err := s.verdict(ctx, o, interrupted)
 	if err != nil {
 		s.app.complain(readable(err, s.setup.options.Verbose))
 	}
@@ -177,6 +167,20 @@ func (s *session) finish(ctx context.Context, o outcome, interrupted bool) int {
 		_ = s.close()
 	}
 	return exit
+}
+
+// verdict is the exit code, and the error that is told. A run that did not stop
+// when it was interrupted still has the runtime in its hands.
+func (s *session) verdict(ctx context.Context, o outcome, interrupted bool) (int, error) {
+	switch {
+	case interrupted:
+		return exitInterrupted, errInterrupted
+	case o.err == nil:
+		return o.exit, nil
+	case errors.Is(context.Cause(ctx), errDeadline):
+		return exitFailed, errDeadline
+	}
+	return exitOf(o.err, s.runtime.Writes()), o.err
 }
 
 func (s *session) summary(exit int) render.Summary {

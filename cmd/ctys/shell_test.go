@@ -72,16 +72,21 @@ func (p *typist) types(text string) {
 func (p *typist) sees(text string) {
 	p.t.Helper()
 	for range 1500 {
-		p.mu.Lock()
-		all := p.seen.String()
-		p.mu.Unlock()
+		all := p.all()
 		if i := strings.Index(all[p.read:], text); i >= 0 {
 			p.read += i + len(text)
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	p.t.Fatalf("%q does not appear in %q", text, p.seen.String()[p.read:])
+	p.t.Fatalf("%q does not appear in %q", text, p.all()[p.read:])
+}
+
+// all is everything that was on the screen.
+func (p *typist) all() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.seen.String()
 }
 
 func (p *typist) ends(code int) {
@@ -91,10 +96,10 @@ func (p *typist) ends(code int) {
 	select {
 	case <-done:
 	case <-time.After(15 * time.Second):
-		p.t.Fatalf("it does not end: %q", p.seen.String())
+		p.t.Fatalf("it does not end: %q", p.all())
 	}
 	if got := p.command.ProcessState.ExitCode(); got != code {
-		p.t.Errorf("exit code %d, want %d: %q", got, code, p.seen.String())
+		p.t.Errorf("exit code %d, want %d: %q", got, code, p.all())
 	}
 }
 

@@ -26,14 +26,21 @@ type live struct {
 	painted   int  // lines on the screen that belong to the tree
 	suspended bool // a question is on the screen
 	changed   bool
+	running   bool // run has been started
 	stop      chan struct{}
 	stopped   chan struct{}
 }
 
 func newLive(r *Reader) *live {
-	l := &live{r: r, screen: *r.options.Screen, stop: make(chan struct{}), stopped: make(chan struct{})}
-	go l.run()
-	return l
+	return &live{r: r, screen: *r.options.Screen, stop: make(chan struct{}), stopped: make(chan struct{})}
+}
+
+// begin starts the painting with the first event: most calls have none.
+func (l *live) begin() {
+	if !l.running {
+		l.running = true
+		go l.run()
+	}
 }
 
 // run repaints while steps run: their time goes on without an event.
@@ -58,11 +65,14 @@ func (l *live) run() {
 // end waits until nothing is painted any more.
 func (l *live) end() {
 	close(l.stop)
-	<-l.stopped
+	if l.running {
+		<-l.stopped
+	}
 }
 
 // event notes what has changed; what is said once is written above the tree.
 func (l *live) event(event luabind.Event) {
+	l.begin()
 	l.changed = true
 	switch event.Kind {
 	case luabind.KindStep, luabind.KindStepEnd, luabind.KindProgress:
