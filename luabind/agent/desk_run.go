@@ -109,6 +109,9 @@ func (s *session) run(ctx context.Context) (any, error) {
 	}
 	for {
 		result, err := s.converse(ctx, c)
+		if result != nil && ctx.Err() != nil {
+			return result.Value, failed(result.Error, opRun, s.host())
+		}
 		if result != nil {
 			return s.conclude(result)
 		}
@@ -125,7 +128,7 @@ func (s *session) run(ctx context.Context) (any, error) {
 }
 
 func (s *session) conclude(result *outcome) (any, error) {
-	if result.Vanished && s.down {
+	if s.down && (result.Vanished || result.Error != nil && result.Error.Kind == string(primitives.Canceled)) {
 		return s.wentDown(), nil
 	}
 	if result.Vanished {
@@ -276,8 +279,15 @@ func (s *session) watch(event luabind.Event) {
 	case luabind.KindIntent:
 		s.down, s.downAt = true, event.At
 	case luabind.KindOutcome:
-		s.down, s.accepted = event.Error == nil, event.Error == nil
+		s.accepted = event.Error == nil
+		s.down = s.accepted || isInterrupted(event.Error)
 	}
+}
+
+// isInterrupted tells of a failure that it leaves open what happened: a system
+// that goes down ends the agent in the middle of its own request.
+func isInterrupted(failure *luabind.Failure) bool {
+	return failure.Kind == string(primitives.Canceled) || failure.Kind == string(primitives.Timeout)
 }
 
 // answering carries out what an agent asks, each on its own goroutine.
