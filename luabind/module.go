@@ -127,58 +127,80 @@ type Call struct {
 	Function *Function
 	Module   string
 	Self     *Handle
-	values   map[string]any
+	values   []argument
 	rest     []lua.LValue
-	task     *Task // that calls
+	room     [6]argument // of values, for all but the longest lists of arguments
+	task     *Task       // that calls
+}
+
+// argument is a parameter that was given or has a default.
+type argument struct {
+	name  string
+	value any
+}
+
+// get gives an argument's value, nil where there is none: a call has so few
+// that looking through them is faster than a map.
+func (c *Call) get(name string) any {
+	for i := range c.values {
+		if c.values[i].name == name {
+			return c.values[i].value
+		}
+	}
+	return nil
+}
+
+func (c *Call) set(name string, value any) {
+	c.values = append(c.values, argument{name, value})
 }
 
 // Has tells whether an argument was given or has a default.
-func (c *Call) Has(name string) bool { _, ok := c.values[name]; return ok }
+func (c *Call) Has(name string) bool { return c.get(name) != nil }
 
 // String gives a string argument, or "".
-func (c *Call) String(name string) string { s, _ := c.values[name].(string); return s }
+func (c *Call) String(name string) string { s, _ := c.get(name).(string); return s }
 
 // Number gives a number or a duration in seconds, or 0.
-func (c *Call) Number(name string) float64 { n, _ := c.values[name].(float64); return n }
+func (c *Call) Number(name string) float64 { n, _ := c.get(name).(float64); return n }
 
 // Int gives an integer argument, or 0.
 func (c *Call) Int(name string) int { return int(c.Number(name)) }
 
 // Bool gives a boolean argument, or false.
-func (c *Call) Bool(name string) bool { b, _ := c.values[name].(bool); return b }
+func (c *Call) Bool(name string) bool { b, _ := c.get(name).(bool); return b }
 
 // MAC gives a MAC address argument, or the zero address.
-func (c *Call) MAC(name string) primitives.MAC { m, _ := c.values[name].(primitives.MAC); return m }
+func (c *Call) MAC(name string) primitives.MAC { m, _ := c.get(name).(primitives.MAC); return m }
 
 // Secret gives a secret argument; its zero value where none was given.
 func (c *Call) Secret(name string) primitives.Secret {
-	s, _ := c.values[name].(primitives.Secret)
+	s, _ := c.get(name).(primitives.Secret)
 	return s
 }
 
 // Strings gives a list argument.
-func (c *Call) Strings(name string) []string { l, _ := c.values[name].([]string); return l }
+func (c *Call) Strings(name string) []string { l, _ := c.get(name).([]string); return l }
 
 // Words gives a table of strings by name, or nil.
 func (c *Call) Words(name string) map[string]string {
-	words, _ := c.values[name].(map[string]string)
+	words, _ := c.get(name).(map[string]string)
 	return words
 }
 
 // Lua gives an argument of type Table, Callback or Any as Lua has it, else nil.
 func (c *Call) Lua(name string) lua.LValue {
-	if v, ok := c.values[name].(lua.LValue); ok {
+	if v, ok := c.get(name).(lua.LValue); ok {
 		return v
 	}
 	return lua.LNil
 }
 
 // Table gives a table argument, or nil.
-func (c *Call) Table(name string) *lua.LTable { t, _ := c.values[name].(*lua.LTable); return t }
+func (c *Call) Table(name string) *lua.LTable { t, _ := c.get(name).(*lua.LTable); return t }
 
 // Callback gives a function argument, or nil.
 func (c *Call) Callback(name string) *lua.LFunction {
-	f, _ := c.values[name].(*lua.LFunction)
+	f, _ := c.get(name).(*lua.LFunction)
 	return f
 }
 

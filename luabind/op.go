@@ -99,8 +99,9 @@ func (rt *Runtime) occurrence(op *Op) string {
 // display gives the arguments as plans and journals may show them.
 func (c *Call) display() map[string]any {
 	shown := make(map[string]any, len(c.values))
-	for name, value := range c.values {
-		switch v := value.(type) {
+	for _, given := range c.values {
+		name := given.name
+		switch v := given.value.(type) {
 		case lua.LValue:
 			if _, isFunction := v.(*lua.LFunction); !isFunction {
 				shown[name] = fromLua(v)

@@ -12,7 +12,7 @@ import (
 
 // unpack checks the arguments on the stack against the function's table.
 func (c *Call) unpack() error {
-	c.values = make(map[string]any, len(c.Function.Args)+len(c.Function.Options))
+	c.values = c.room[:0]
 	position := 1
 	if c.Self != nil {
 		position = 2
@@ -102,7 +102,7 @@ func (c *Call) accept(param *Param, value lua.LValue, what string) error {
 			return c.invalid("%s %q is missing: %s", what, param.Name, param.describe())
 		}
 		if param.Default != nil {
-			c.values[param.Name] = param.Default
+			c.set(param.Name, param.Default)
 		}
 		return nil
 	}
@@ -110,7 +110,7 @@ func (c *Call) accept(param *Param, value lua.LValue, what string) error {
 	if why != "" {
 		return c.invalid("%s %q is %s, %s; accepted: %s", what, param.Name, show(value), why, param.describe())
 	}
-	c.values[param.Name] = got
+	c.set(param.Name, got)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"ctys/luabind/inventory"
 	"ctys/primitives"
 	"ctys/primitives/shutdown"
 )
@@ -40,12 +41,16 @@ type Order struct {
 	Request   any               `json:"request"`  // its argument
 	Modules   map[string]string `json:"modules"`  // site's own scripts and modules, by file name
 	Inventory string            `json:"inventory"`
-	Settings  map[string]any    `json:"settings"`
-	Authority Authority         `json:"authority"`
-	Plan      bool              `json:"plan,omitempty"`
-	Yes       bool              `json:"yes,omitempty"`
-	MayDown   bool              `json:"may_down,omitempty"` // the machine itself may be taken down
-	Deadline  time.Duration     `json:"deadline,omitempty"` // of the whole; 0: none
+
+	// Machines is Inventory for a machine that is simulated in this process.
+	Machines *inventory.Inventory `json:"-"`
+
+	Settings  map[string]any `json:"settings"`
+	Authority Authority      `json:"authority"`
+	Plan      bool           `json:"plan,omitempty"`
+	Yes       bool           `json:"yes,omitempty"`
+	MayDown   bool           `json:"may_down,omitempty"` // the machine itself may be taken down
+	Deadline  time.Duration  `json:"deadline,omitempty"` // of the whole; 0: none
 }
 
 // maxShipped bounds the site's own modules that travel with an order.
@@ -58,10 +63,11 @@ func (rt *Runtime) newOrder(machine Machine, script, function string, request an
 	if err != nil {
 		return Order{}, err
 	}
+	members := append(rt.family(machine.Name), rows...)
 	order := Order{
 		Machine: machine, Script: script, Function: function, Request: request, Modules: modules,
-		Inventory: string(rt.options.Inventory.Subset(append(rt.family(machine.Name), rows...))),
-		Settings:  rt.options.Settings, Authority: rt.authority, Plan: rt.options.Plan, Yes: rt.options.Yes,
+		Inventory: string(rt.options.Inventory.Subset(members)), Machines: rt.options.Inventory.Part(members),
+		Settings: rt.options.Settings, Authority: rt.authority, Plan: rt.options.Plan, Yes: rt.options.Yes,
 	}
 	return order, nil
 }

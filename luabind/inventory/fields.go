@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -176,13 +177,9 @@ func (f *fields) extra() map[string]any {
 	if f.err != nil {
 		return nil
 	}
-	known := map[string]bool{}
-	for _, key := range f.known {
-		known[key] = true
-	}
 	extra := map[string]any{}
 	for _, key := range f.from.keys {
-		if known[key] {
+		if slices.Contains(f.known, key) {
 			continue
 		}
 		v := f.from.named[key]

@@ -77,7 +77,7 @@ func (w *writer) row(row *Row) {
 		w.field("deadline", numberText(float64(row.Deadline)/float64(time.Second)))
 	}
 	w.text("at_deadline", row.AtDeadline)
-	w.texts("after", w.among(row.After))
+	w.texts("after", among(row.After, w.shipped))
 	w.text("broadcast", row.Broadcast)
 	w.port("broadcast_port", row.BroadcastPort)
 	w.text("interface", row.Interface)
@@ -99,19 +99,8 @@ func (w *writer) bmc(bmc *BMC) {
 	w.out.WriteString("    },\n")
 }
 
-// among leaves out the machines that are not shipped.
-func (w *writer) among(names []string) []string {
-	var kept []string
-	for _, name := range names {
-		if w.shipped[name] {
-			kept = append(kept, name)
-		}
-	}
-	return kept
-}
-
 func (w *writer) group(name string, members []string) {
-	if kept := w.among(members); len(kept) > 0 {
+	if kept := among(members, w.shipped); len(kept) > 0 {
 		fmt.Fprintf(&w.out, "  %s = %s,\n", keyText(name), listText(kept))
 	}
 }
