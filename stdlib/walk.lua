@@ -41,14 +41,24 @@ function M.guests(types)
   return guests
 end
 
---- The row that describes a guest: by UUID, else by label or name below the
---- machine that carries it. Nil where the inventory does not know it.
-function M.row(guest, host)
+local function find_row(guest, host)
   local by_uuid = inventory.lookup("U", guest.uuid)
   if #by_uuid > 0 then return by_uuid[1] end
   for _, row in ipairs(inventory.children(host or "")) do
     if (row.label or row.name) == guest.name then return row end
   end
+end
+
+-- Rows that were found, and false for those that there are not: the inventory
+-- stays as it is during a run, and every step asks for a guest's row.
+local rows = {}
+
+--- The row that describes a guest: by UUID, else by label or name below the
+--- machine that carries it. Nil where the inventory does not know it.
+function M.row(guest, host)
+  local key = guest.uuid .. " " .. guest.name .. " " .. (host or "")
+  if rows[key] == nil then rows[key] = find_row(guest, host) or false end
+  return rows[key] or nil
 end
 
 --- Whether a machine carries guests, as far as the inventory tells.
