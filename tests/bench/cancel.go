@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/pprof"
 	"strings"
 	"time"
@@ -67,7 +68,7 @@ func cancelFleet(seed int64) (path, took, really time.Duration, err error) {
 	settings := inventory.DefaultSite().Values()
 	settings["deadline"] = float64(guestDeadline)
 	var failed []string
-	runtime := luabind.New(simulated.Capabilities(world, ""), luabind.Options{
+	host := luabind.New(simulated.Capabilities(world, ""), luabind.Options{
 		Inventory: machines,
 		Settings:  settings,
 		Events: func(event luabind.Event) {
@@ -76,8 +77,10 @@ func cancelFleet(seed int64) (path, took, really time.Duration, err error) {
 			}
 		},
 	})
+	runtime.GC() // what the fleet before has left is not this one's to clear away
+	runtime.GC()
 	began := time.Now()
-	result, err := runtime.CallScript(context.Background(), "cancel", "action", map[string]any{
+	result, err := host.CallScript(context.Background(), "cancel", "action", map[string]any{
 		"action": "cancel", "type": "pm", "types": []any{}, "subopts": "self,poweroff:0",
 		"targets": []any{map[string]any{"name": "lab01", "options": map[string]any{}}}, "options": map[string]any{},
 	})
