@@ -164,13 +164,21 @@ func New(caps Capabilities, options Options) *Runtime {
 var stateOptions = lua.Options{
 	SkipOpenLibs:        true,
 	MinimizeStackMemory: true,
-	CallStackSize:       1024,
-	RegistrySize:        128,
-	RegistryGrowStep:    128,
+	CallStackSize:       512,
+	RegistrySize:        128, // the least that NewState takes
+	RegistryGrowStep:    64,
 	RegistryMaxSize:     1 << 20,
 }
 
-func newState() *lua.LState { return lua.NewState(stateOptions) }
+// threadRegistry is where the registry of a task's or coroutine's thread
+// begins; most never need more. NewThread, unlike NewState, takes any number.
+const threadRegistry = 48
+
+func newState() *lua.LState {
+	state := lua.NewState(stateOptions)
+	state.Options.RegistrySize = threadRegistry
+	return state
+}
 
 func (rt *Runtime) newThread() *lua.LState {
 	thread, _ := rt.root.NewThread()
