@@ -67,13 +67,13 @@ func (c *Call) unpackOptions(value lua.LValue) error {
 }
 
 func (c *Call) knownKeys(table *lua.LTable) error {
-	var unknown lua.LValue
-	table.ForEach(func(key, _ lua.LValue) {
-		if unknown == nil && !c.Function.hasOption(key.String()) {
+	unknown := lua.LValue(lua.LNil)
+	for key, _ := table.Next(lua.LNil); key != lua.LNil && unknown == lua.LNil; key, _ = table.Next(key) {
+		if name, ok := key.(lua.LString); !ok || !c.Function.hasOption(string(name)) {
 			unknown = key
 		}
-	})
-	if unknown == nil {
+	}
+	if unknown == lua.LNil {
 		return nil
 	}
 	return c.invalid("unknown option %q (accepted: %s)", unknown.String(), strings.Join(names(c.Function.Options), ", "))

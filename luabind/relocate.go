@@ -66,8 +66,10 @@ func (rt *Runtime) newOrder(machine Machine, script, function string, request an
 	members := append(rt.family(machine.Name), rows...)
 	order := Order{
 		Machine: machine, Script: script, Function: function, Request: request, Modules: modules,
-		Inventory: string(rt.options.Inventory.Subset(members)), Machines: rt.options.Inventory.Part(members),
-		Settings: rt.options.Settings, Authority: rt.authority, Plan: rt.options.Plan, Yes: rt.options.Yes,
+		Machines: rt.options.Inventory.Part(members), Settings: rt.options.Settings, Authority: rt.authority, Plan: rt.options.Plan, Yes: rt.options.Yes,
+	}
+	if rt.virtual == nil { // on a simulated clock every machine is in this process
+		order.Inventory = string(rt.options.Inventory.Subset(members))
 	}
 	return order, nil
 }

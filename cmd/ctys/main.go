@@ -5,12 +5,22 @@ package main
 import (
 	"io"
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"ctys/cmd/ctys/form"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(rarely)
+	}
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// rarely lets the heap grow to five times what is in use before it is
+// collected: a run is short and its heap is small.
+const rarely = 400
 
 // The exit codes.
 const (

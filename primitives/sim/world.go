@@ -124,8 +124,7 @@ func (w *World) complete(m *machine) {
 	m.UUID = strings.ToLower(m.UUID)
 	m.Broadcast = m.subnet()
 	if m.MAC.IsZero() {
-		digest := w.digest("mac", m.Name)
-		m.MAC = primitives.MAC{0x52, 0x54, 0x00, digest[0], digest[1], digest[2]}
+		m.MAC = w.freeMAC(m.Name)
 	}
 	if len(m.NICs) == 0 {
 		m.NICs = []NIC{m.standardNIC()}
@@ -133,6 +132,18 @@ func (w *World) complete(m *machine) {
 	m.NICs = slices.Clone(m.NICs)
 	for i := range m.NICs {
 		w.completeNIC(m, &m.NICs[i], i)
+	}
+}
+
+// freeMAC draws a hardware address that no machine of the world has: of the 2^24
+// below the prefix of QEMU, two of a thousand machines may well draw the same.
+func (w *World) freeMAC(name string) primitives.MAC {
+	for again := ""; ; again += "again" {
+		digest := w.digest("mac", name+again)
+		mac := primitives.MAC{0x52, 0x54, 0x00, digest[0], digest[1], digest[2]}
+		if !slices.ContainsFunc(w.machines, func(m *machine) bool { return m.MAC == mac }) {
+			return mac
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 	"time"
@@ -31,6 +32,9 @@ const (
 var seeds = []int64{1, 20, 300}
 
 func benchCancel() error {
+	if os.Getenv("GOGC") == "" {
+		defer debug.SetGCPercent(debug.SetGCPercent(400)) // as cmd/ctys has it
+	}
 	if *profile != "" {
 		file, err := os.Create(*profile)
 		if err != nil {
