@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"ctys/luabind"
-	"ctys/primitives"
 )
 
 // refuse reports a bad request; nothing was contacted.
@@ -24,12 +23,12 @@ func (a *app) complain(err error) {
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
 // kindOf finds the kind of what ended a script.
-func kindOf(err error) primitives.Kind {
+func kindOf(err error) luabind.Kind {
 	var script *luabind.ScriptError
 	if errors.As(err, &script) {
 		return script.Kind
 	}
-	return primitives.KindOf(err)
+	return luabind.KindOf(err)
 }
 
 // exitOf is the exit code for an error that ended a script after it had begun
@@ -40,9 +39,9 @@ func exitOf(err error, writes int) int {
 		return exitReached
 	case writes > 0:
 		return exitFailed
-	case kind == primitives.Invalid:
+	case kind == luabind.Invalid:
 		return exitInvalid
-	case kind == primitives.Denied, kind == primitives.Auth, kind == primitives.Busy, kind == primitives.Unsupported:
+	case kind == luabind.Denied, kind == luabind.Auth, kind == luabind.Busy, kind == luabind.Unsupported:
 		return exitRefused
 	}
 	return exitFailed
@@ -52,7 +51,7 @@ func exitOf(err error, writes int) int {
 // place in the script is of no use to who typed it.
 func readable(err error, verbose int) error {
 	var script *luabind.ScriptError
-	if verbose == 0 && errors.As(err, &script) && script.Kind != primitives.Internal && script.Message != "" {
+	if verbose == 0 && errors.As(err, &script) && script.Kind != luabind.Internal && script.Message != "" {
 		return errors.New(script.Message)
 	}
 	return err
@@ -69,4 +68,4 @@ func (interruption) Is(target error) bool { return target == context.Canceled }
 var errInterrupted error = interruption{}
 
 // errDeadline is the cause of a run that --deadline ended.
-var errDeadline = &primitives.Error{Kind: primitives.Timeout, Op: "ctys", Message: "the deadline of the whole run (--deadline) has passed"}
+var errDeadline = &luabind.Error{Kind: luabind.Timeout, Op: "ctys", Message: "the deadline of the whole run (--deadline) has passed"}

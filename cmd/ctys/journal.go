@@ -7,7 +7,6 @@ import (
 
 	"ctys/luabind"
 	"ctys/luabind/journal"
-	"ctys/primitives"
 )
 
 // lazyJournal is a run's journal that is made when the first entry must be on
@@ -68,7 +67,7 @@ func (l *lazyJournal) make() error {
 	}
 	file, err := l.create()
 	if err != nil {
-		l.failed = &primitives.Error{Kind: primitives.Denied, Op: "journal", Message: "no journal can be written", Cause: err}
+		l.failed = &luabind.Error{Kind: luabind.Denied, Op: "journal", Message: "no journal can be written", Cause: err}
 		l.pending = nil
 		l.warn("no journal can be written, so what takes power away is refused: " + err.Error())
 		return l.failed

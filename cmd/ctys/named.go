@@ -8,7 +8,6 @@ import (
 
 	"ctys/cmd/ctys/form"
 	"ctys/luabind"
-	"ctys/primitives"
 )
 
 // named runs a script that was found by its name, with the arguments that its
@@ -85,7 +84,7 @@ func exitIn(result any) (int, error) {
 			return int(exit), nil
 		}
 	}
-	return 0, primitives.Errorf(primitives.Internal, "ctys", "", "the action returned an exit that is no whole number from 0 to 255")
+	return 0, luabind.Errorf(luabind.Internal, "ctys", "", "the action returned an exit that is no whole number from 0 to 255")
 }
 
 // generalOptions are the options of a call as a script sees them.

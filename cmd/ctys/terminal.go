@@ -3,11 +3,10 @@ package main
 import (
 	"bufio"
 	"context"
+	"ctys/luabind"
 	"io"
 	"os"
 	"strings"
-
-	"ctys/primitives"
 
 	"golang.org/x/term"
 )
@@ -43,7 +42,7 @@ func (d *desk) Ask(ctx context.Context, question string, hidden bool) (string, e
 	}()
 	select {
 	case a := <-given:
-		return a.line, primitives.Wrap("terminal", "", "the answer could not be read", a.err)
+		return a.line, luabind.Wrap("terminal", "", "the answer could not be read", a.err)
 	case <-ctx.Done():
 		if state != nil {
 			_ = term.Restore(fd, state)

@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"ctys/luabind"
 	"ctys/luabind/journal"
-	"ctys/primitives"
 
 	"golang.org/x/term"
 )
@@ -76,4 +76,4 @@ func journalDir(explicit string) (string, error) {
 	return journal.StateDir()
 }
 
-var clock = primitives.SystemClock{}
+var clock = luabind.SystemClock{}
