@@ -3,7 +3,6 @@ package luabind
 import (
 	"errors"
 	"strconv"
-	"strings"
 
 	"ctys/luabind/journal"
 	"ctys/primitives"
@@ -103,11 +102,14 @@ type stepNode struct {
 
 // path gives the task's numbers from the first one: "1.4.2".
 func (t *Task) path() string {
-	words := make([]string, len(t.key))
+	path := make([]byte, 0, 32)
 	for i, number := range t.key {
-		words[i] = strconv.FormatUint(uint64(number), 10)
+		if i > 0 {
+			path = append(path, '.')
+		}
+		path = strconv.AppendUint(path, uint64(number), 10)
 	}
-	return strings.Join(words, ".")
+	return string(path)
 }
 
 func eventError(err error) *Failure {

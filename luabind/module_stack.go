@@ -224,11 +224,19 @@ func (rt *Runtime) guestValue(c *Call, guest stack.Guest) lua.LValue {
 	return c.NewHandle("guest", guestID(guest.Ref), guest, rt.toLua(guest))
 }
 
+// asPlanned is a guest as the plan so far would have left it.
+func (rt *Runtime) asPlanned(guest stack.Guest) stack.Guest {
+	if left, ok := rt.overlay.left(guestID(guest.Ref), rt.within(guest), PropertyState); ok {
+		return leftGuest(guest, left)
+	}
+	return guest
+}
+
 func (rt *Runtime) guestList(c *Call, guests []stack.Guest) lua.LValue {
 	list := rt.root.CreateTable(len(guests), 0)
 	for i, guest := range guests {
-		if left, ok := rt.overlay.left(guestID(guest.Ref), rt.within(guest), PropertyState); ok {
-			guest = leftGuest(guest, left)
+		if rt.options.Plan {
+			guest = rt.asPlanned(guest)
 		}
 		list.RawSetInt(i+1, rt.guestValue(c, guest))
 	}

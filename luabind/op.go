@@ -15,11 +15,10 @@ type Op struct {
 	Verb     string // "stack.shutdown"
 	Effect   Effect
 	Object   string   // stable identity of what it acts on
-	Within   []string // what carries the object
+	Within   []string // what carries the object; only a plan asks
 	Property string
-	Args     map[string]any // for plans and journals; secrets are hidden
+	Args     map[string]any // of a write, for plans and journals; secrets are hidden
 	Key      string         // verb, object and occurrence: the same in a second run of the same script
-	Task     string         // path of task numbers
 
 	call      *Call
 	operation *Operation
@@ -71,18 +70,17 @@ func (rt *Runtime) newOp(c *Call) *Op {
 		Verb:      c.Verb(),
 		Effect:    operation.Effect,
 		Property:  operation.Property,
-		Args:      c.display(),
-		Task:      rt.current.path(),
 		call:      c,
 		operation: operation,
 	}
 	if operation.Object != nil {
 		op.Object = operation.Object(c)
 	}
-	if operation.Within != nil {
+	if operation.Within != nil && rt.options.Plan {
 		op.Within = operation.Within(c)
 	}
 	if op.Effect != Read {
+		op.Args = c.display()
 		op.Key = rt.occurrence(op)
 	}
 	return op

@@ -40,7 +40,7 @@ func (rt *Runtime) recordIntent(op *Op) error {
 			Message: "what takes power away is only done with a journal", Cause: rt.options.JournalRequired}
 	}
 	intent := Event{Kind: KindIntent, Op: op.Verb, Object: op.Object, Effect: string(op.Effect), Key: op.Key, Data: op.Args}
-	if op.operation.Witness != nil && durable {
+	if op.operation.Witness != nil && durable && rt.options.Journal != nil {
 		witness, _ := Wait(rt, func(ctx context.Context) (string, error) { return op.operation.Witness(ctx, op.call), nil })
 		intent.Witness = witness
 	}
