@@ -6,9 +6,9 @@ import (
 	"context"
 	"io/fs"
 	"testing/fstest"
+	"time"
 
 	"ctys/luabind"
-	"ctys/luabind/inventory"
 	"ctys/primitives"
 	"ctys/primitives/shutdown"
 	"ctys/primitives/sim"
@@ -52,10 +52,14 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	}
 	line, closeLine := r.view.Line(ctx, order.Machine.Name)
 	defer closeLine()
-	down := false
+	down, accepted := false, false
+	var at time.Time
 	runtime, err := r.runtime(ctx, order, func(event luabind.Event) {
 		if event.Kind == luabind.KindIntent && event.Op == "shutdown.apply" {
-			down = true
+			down, at = true, event.At
+		}
+		if event.Kind == luabind.KindOutcome && event.Op == "shutdown.apply" && event.Error == nil {
+			accepted = true
 		}
 		events(event)
 	})
@@ -64,7 +68,7 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	}
 	result, err := runtime.CallScript(line, order.Script, order.Function, order.Request)
 	if line.Err() != nil && ctx.Err() == nil && down {
-		return map[string]any{"lost": true, "down": true}, nil
+		return map[string]any{"lost": true, "down": true, "accepted": accepted, "at": float64(at.UnixMilli()) / 1000}, nil
 	}
 	if line.Err() != nil && ctx.Err() == nil {
 		return nil, context.Cause(line)
@@ -73,10 +77,6 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 }
 
 func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events func(luabind.Event)) (*luabind.Runtime, error) {
-	machines, err := inventory.Parse("order", []byte(order.Inventory))
-	if err != nil {
-		return nil, err
-	}
 	desk := r.desk
 	if desk == nil {
 		desk = r
@@ -87,7 +87,7 @@ func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events fun
 		Plan:      order.Plan,
 		Yes:       order.Yes,
 		MayDown:   order.MayDown,
-		Inventory: machines,
+		Inventory: order.Machines,
 		Settings:  order.Settings,
 		Path:      []fs.FS{Modules(order.Modules)},
 		Self:      order.Machine.Name,
