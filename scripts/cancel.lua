@@ -10,7 +10,6 @@
 --     return cancel
 
 local goal = require "goal"
-local grammar = require "cancel_grammar"
 local steps = require "cancel_steps"
 local ladder = require "ladder"
 local targets = require "targets"
@@ -41,6 +40,7 @@ end
 
 --- The sub-options, checked; a bad one ends the request before any contact.
 function M.parse(request)
+  local grammar = require "cancel_grammar" -- the desk alone needs it, not each machine
   local wanted = grammar.parse(request.subopts or "", { type = request.type, targets = #(request.targets or {}) })
   for _, hint in ipairs(wanted.hints or {}) do step.note(hint) end
   return wanted
