@@ -1,6 +1,8 @@
 package luabind
 
 import (
+	"reflect"
+
 	"ctys/primitives"
 
 	lua "github.com/yuin/gopher-lua"
@@ -71,7 +73,29 @@ type Handle struct {
 	Data any
 	// Fields are what was seen when the handle was made.
 	Fields *lua.LTable
+	// Record stands for Fields: a Go struct whose fields become Lua values
+	// when a script asks for them, since most are never asked for.
+	Record any
+	Name   string // for people, where it has one
 	module string
+}
+
+// field is what was seen of the handle's object under a key.
+func (rt *Runtime) field(h *Handle, key lua.LValue) lua.LValue {
+	if h.Fields != nil {
+		return h.Fields.RawGet(key)
+	}
+	name, ok := key.(lua.LString)
+	if !ok || h.Record == nil {
+		return lua.LNil
+	}
+	record := reflect.ValueOf(h.Record)
+	for _, field := range fieldsOf(record.Type()) {
+		if field.key == string(name) {
+			return rt.toLua(record.FieldByIndex(field.index).Interface())
+		}
+	}
+	return lua.LNil
 }
 
 func handleType(module, name string) string { return module + "." + name }
@@ -91,11 +115,11 @@ func (rt *Runtime) openHandle(module string, kind *HandleType) {
 			return 1
 		}
 		handle, _ := L.CheckUserData(1).Value.(*Handle)
-		if handle == nil || handle.Fields == nil {
+		if handle == nil {
 			L.Push(lua.LNil)
 			return 1
 		}
-		L.Push(handle.Fields.RawGet(key))
+		L.Push(rt.field(handle, key))
 		return 1
 	}))
 	meta.RawSetString("__newindex", rt.root.NewFunction(func(L *lua.LState) int {
@@ -119,7 +143,9 @@ func (rt *Runtime) openHandle(module string, kind *HandleType) {
 // NewHandle gives a script a reference to an object of a module.
 func (c *Call) NewHandle(kind, id string, data any, fields lua.LValue) lua.LValue {
 	handle := &Handle{Type: kind, ID: id, Data: data, module: c.Module}
-	handle.Fields, _ = fields.(*lua.LTable)
+	if table, ok := fields.(*lua.LTable); ok {
+		handle.Fields, handle.Name = table, lua.LVAsString(table.RawGetString("name"))
+	}
 	value := c.Runtime.root.NewUserData()
 	value.Value = handle
 	value.Metatable = c.Runtime.handleMeta[handleType(c.Module, kind)]

@@ -37,11 +37,7 @@ func formatInto(b *strings.Builder, value lua.LValue, depth int, indent string) 
 func formatUserData(b *strings.Builder, data *lua.LUserData) {
 	switch v := data.Value.(type) {
 	case *Handle:
-		name := ""
-		if v.Fields != nil {
-			name = lua.LVAsString(v.Fields.RawGetString("name"))
-		}
-		fmt.Fprintf(b, "<%s %s>", v.Type, strings.TrimSpace(name+" "+v.ID))
+		fmt.Fprintf(b, "<%s %s>", v.Type, strings.TrimSpace(v.Name+" "+v.ID))
 	case fmt.Stringer:
 		b.WriteString(v.String())
 	default:

@@ -221,7 +221,10 @@ func (rt *Runtime) guestWrite(effect Effect, leaves stack.State, do func(context
 
 // guestValue gives a guest to a script.
 func (rt *Runtime) guestValue(c *Call, guest stack.Guest) lua.LValue {
-	return c.NewHandle("guest", guestID(guest.Ref), guest, rt.toLua(guest))
+	value := c.NewHandle("guest", guestID(guest.Ref), guest, lua.LNil)
+	handle := value.(*lua.LUserData).Value.(*Handle)
+	handle.Record, handle.Name = guest, guest.Name
+	return value
 }
 
 // asPlanned is a guest as the plan so far would have left it.
