@@ -1,7 +1,6 @@
 package luabind
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -239,8 +238,3 @@ func (rt *Runtime) luaError(L *lua.LState) int {
 }
 
 var _ error = (*ScriptError)(nil)
-
-// stopped tells whether an error only says that the task was stopped.
-func stopped(err error) bool {
-	return errors.Is(err, context.Canceled)
-}
