@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/url"
+	"strings"
 	"sync"
 
 	"ctys/luabind"
+	"ctys/luabind/agent"
 	"ctys/luabind/journal"
 )
 
@@ -22,6 +25,8 @@ type lazyJournal struct {
 	count   uint64
 	file    *journal.Journal
 	failed  error
+	here    bool // something on this machine is about to be taken down
+	lease   *journal.Lease
 }
 
 // maxPending bounds what is held in memory before a journal is made.
@@ -35,6 +40,7 @@ func newLazyJournal(dir string, describe func(*journal.Journal) error, warn func
 func (l *lazyJournal) Append(event luabind.Event) (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.here = l.here || actsHere(event)
 	if l.file != nil {
 		return l.file.Append(event)
 	}
@@ -48,16 +54,47 @@ func (l *lazyJournal) Append(event luabind.Event) (uint64, error) {
 	return l.count, nil
 }
 
-// Sync makes the journal where there is none yet, and returns when everything
-// up to number is on disk.
+// Sync makes the journal where there is none yet, takes this machine's lease
+// where the run is about to take something down on it, and returns when
+// everything up to number is on disk.
 func (l *lazyJournal) Sync(ctx context.Context, number uint64) error {
 	l.mu.Lock()
 	err := l.make()
+	if err == nil && l.here && l.lease == nil {
+		err = l.hold(ctx)
+	}
 	l.mu.Unlock()
 	if err != nil {
 		return err
 	}
 	return l.file.Sync(ctx, number)
+}
+
+// actsHere tells whether an event is the intent to take down this machine, or a
+// guest of a hypervisor on it: one whose URI names no other host.
+func actsHere(event luabind.Event) bool {
+	if event.Kind != luabind.KindIntent {
+		return false
+	}
+	if strings.HasPrefix(event.Op, "shutdown.") {
+		return true
+	}
+	uri, _, _ := strings.Cut(event.Object, " ")
+	parsed, err := url.Parse(uri)
+	return strings.HasPrefix(event.Op, "stack.") && err == nil && parsed.Host == ""
+}
+
+// hold keeps other runs away from this machine until the end; l.mu is held.
+func (l *lazyJournal) hold(ctx context.Context) error {
+	dir, shared, err := journal.LeaseDir()
+	if err != nil {
+		return err
+	}
+	if !shared {
+		l.warn("runs of other accounts on this machine are not seen: the leases are in " + dir)
+	}
+	l.lease, err = journal.Acquire(ctx, clock, dir, agent.ThisMachine, l.file.Job())
+	return err
 }
 
 // make opens the journal once; l.mu is held.
@@ -124,6 +161,9 @@ func (l *lazyJournal) finish(exit int) {
 	_, _ = l.file.Append(luabind.Event{Kind: luabind.KindEnd, Data: map[string]any{"exit": exit}})
 	if err := l.file.Close(); err != nil {
 		l.warn("the journal may lack its end: " + err.Error())
+	}
+	if l.lease != nil {
+		_ = l.lease.Close()
 	}
 }
 
