@@ -17,8 +17,9 @@ import (
 
 // toLua turns what a power returned into Lua values: records become tables
 // with snake_case keys, lists become sequences, durations and times become
-// seconds, and whatever has a String method becomes that text. Empty strings
-// and zero MAC addresses become nil, so that scripts can test for them.
+// seconds, and whatever has a String method becomes that text. Zero MAC
+// addresses and empty strings become nil, so that scripts can test for them;
+// an empty string in a list or a map is data and stays.
 func (rt *Runtime) toLua(value any) lua.LValue {
 	switch v := value.(type) {
 	case nil:
@@ -86,7 +87,7 @@ func (rt *Runtime) listToLua(value reflect.Value) lua.LValue {
 	}
 	table := rt.root.CreateTable(value.Len(), 0)
 	for i := range value.Len() {
-		table.RawSetInt(i+1, rt.toLua(value.Index(i).Interface()))
+		table.RawSetInt(i+1, rt.elementToLua(value.Index(i).Interface()))
 	}
 	return table
 }
@@ -94,9 +95,16 @@ func (rt *Runtime) listToLua(value reflect.Value) lua.LValue {
 func (rt *Runtime) mapToLua(value reflect.Value) lua.LValue {
 	table := rt.root.CreateTable(0, value.Len())
 	for _, key := range sortedKeys(value) {
-		table.RawSetString(key.String(), rt.toLua(value.MapIndex(key).Interface()))
+		table.RawSetString(key.String(), rt.elementToLua(value.MapIndex(key).Interface()))
 	}
 	return table
+}
+
+func (rt *Runtime) elementToLua(value any) lua.LValue {
+	if text, ok := value.(string); ok {
+		return lua.LString(text)
+	}
+	return rt.toLua(value)
 }
 
 func sortedKeys(value reflect.Value) []reflect.Value {

@@ -157,8 +157,11 @@ func formRequest(f *form.Form, targets []target) map[string]any {
 		list[i] = fields
 	}
 	request := map[string]any{
-		"action": f.Action, "type": f.Type, "type_given": f.TypeGiven, "subopts": f.Subopts,
+		"action": f.Action, "type": f.Type, "type_given": f.TypeGiven,
 		"targets": list, "options": targetOptions(f.For(form.Target{})), "arguments": map[string]any{},
+	}
+	if f.Subopts != "" {
+		request["subopts"] = f.Subopts
 	}
 	if len(f.Types) > 0 {
 		request["types"] = anyList(f.Types)
