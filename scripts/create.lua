@@ -25,8 +25,8 @@ M.head = {
     "ctys -t pm -a create=reuse,l:lab02,broadcast:192.168.3.255:4711,console:cli lab01",
     "ctys -t kvm -a create=l:web1,ping:off lab01",
   },
-  categories = { "safe" },
-  touches = { "wol.send", "nic.read", "probe", "ipmi.power_status", "ipmi.power_on", "stack", "action", "shutdown.read" },
+  categories = { "intrusive" },
+  touches = { "wol.send", "nic.read", "bridge.read", "probe", "ipmi.power_status", "ipmi.power_on", "stack", "shutdown", "action" },
 }
 
 -- The desk -------------------------------------------------------------------
@@ -36,7 +36,7 @@ function M.action(request)
   local wanted = M.parse(request)
   M.check(request, wanted)
   local orders = M.orders(request, wanted, M.resolve(wanted))
-  return targets.each(request, "create", function(target) return M.target(orders[target.name], target) end)
+  return targets.each({ targets = orders, options = request.options }, "create", M.target)
 end
 
 --- The sub-options, checked; a bad one ends the request before any contact.
@@ -59,23 +59,41 @@ function M.resolve(wanted)
 end
 
 --- What travels to each target. An order that lacks what its method needs ends
---- the request before any contact.
+--- the request before any contact. A result is about the machine, not about
+--- the target that sends the packet, so it goes by the machine's name.
 function M.orders(request, wanted, machine)
   local orders = {}
-  for _, target in ipairs(targets.of(request)) do
-    orders[target.name] = steps.order(request, wanted, machine, target)
+  for i, target in ipairs(targets.of(request)) do
+    local order = steps.order(request, wanted, machine, target)
+    orders[i] = { name = order.machine.name, order = order, target = target }
   end
   return orders
 end
 
 --- One target: it wakes the machine and sees it up; then the console is here.
-function M.target(order, target)
-  local _, ended = step.run(order.machine.name, function()
-    local told = action.at(target.name, "create", order, { user = target.user, rows = { order.machine.name } })
+function M.target(one)
+  local order, target = one.order, one.target
+  local _, ended = step.run(one.name, function()
+    local told = M.carry(order, target)
+    if told.reconnect then told = M.reconnect(order, target) end
     local ended = M.confirm(order, told, target)
     return ended.state, ended
-  end, { object = order.machine.name })
+  end, { object = one.name })
   return ended
+end
+
+--- Carries the order to the target and gives what M.here returned there.
+function M.carry(order, target)
+  return action.at(target.name, "create", order, { user = target.user, rows = { order.machine.name } })
+end
+
+--- Reboots the machine, which ends the consoles there (the operator has agreed
+--- to that), and has the target wait for it as after a wake.
+function M.reconnect(order, target)
+  local ended = steps.reboot(order)
+  if (ended.exit or 0) ~= 0 then return ended end
+  order.rebooted = true
+  return M.carry(order, target)
 end
 
 --- How it ended, with the console that was asked for.
@@ -100,6 +118,7 @@ function M.here(order)
   if order.itself then return M.itself(order) end
   if order.wanted.type ~= "pm" then return M.guest(order) end
   local report = { packets = 0 }
+  if order.rebooted then return M.wait(order, report) or steps.rebooted(order) end
   local seen = M.look(order)
   if seen.up then return M.found_up(order, report, seen) end
   if order.wanted.mode == "connect" then return steps.down(order, seen) end
@@ -122,20 +141,14 @@ function M.look(order)
   return seen
 end
 
---- It is up. Without REUSE, CONNECT or RECONNECT that is an error.
+--- It is up. Without REUSE, CONNECT or RECONNECT that is an error. A BMC says
+--- only that the power is on: PING is then still waited for.
 function M.found_up(order, report, seen)
   local mode = order.wanted.mode
-  if mode == "reconnect" then return M.reconnect(order, report) end
+  if mode == "reconnect" then return { reconnect = true } end
   if mode ~= "reuse" and mode ~= "connect" then return steps.up_already(order, seen) end
-  report.up = true
+  report.up = seen.seen_by == "probe"
   return M.wait(order, report) or steps.up(order, seen, "is up already")
-end
-
---- Reboots it, which ends the consoles there; the operator has agreed to that.
-function M.reconnect(order, report)
-  local ended = step.run("reboot", function() return steps.reboot(order) end)
-  if (ended.exit or 0) ~= 0 then return ended end
-  return M.wait(order, report) or ended
 end
 
 --- Sends the packet, or switches the chassis on, and pauses as WOL:delay says.
@@ -161,7 +174,7 @@ end
 
 --- Nothing was to be waited for: the goal is that the packet left.
 function M.sent(order, report)
-  return { state = "sent", text = string.format("%s: sent, not seen up: %s", order.machine.name, report.told or "chassis power on") }
+  return steps.sent(order, report)
 end
 
 -- A guest --------------------------------------------------------------------
@@ -195,16 +208,16 @@ function M.start_guest(order, guest)
     return { exit = 1, state = state, seen_by = "hypervisor", text = string.format("%s is %s, by the word of its hypervisor: it is left alone", guest.name, guest.state) }
   end
   if seen.up and guest.state ~= "paused" then
-    if mode == "reconnect" then step.run("reboot", function() return steps.reboot_guest(order, guest) end)
-    elseif mode ~= "reuse" and mode ~= "connect" then return steps.up_already(order, seen) end
+    if mode == "reconnect" then
+      steps.reboot_guest(order, guest)
+    elseif mode ~= "reuse" and mode ~= "connect" then
+      return steps.up_already(order, seen)
+    end
     return steps.up(order, seen, "runs")
   end
   if mode == "connect" then return steps.down(order, seen) end
   step.run("start " .. guest.name, function() return steps.start(guest).state end, { object = guest.uri .. " " .. guest.uuid })
   return steps.up(order, seen, step.planning() and "would run" or "runs")
 end
-
---- Runs on a machine: which boot of it this is.
-function M.witness() return { boot_id = steps.own_boot_id() } end
 
 return M

@@ -101,8 +101,8 @@ local keys = {
   bmac = { value = "mac", needs = { "broadcast" }, noun = "the value", refused = only_pm,
     help = "hardware address in the packet" },
 
-  ping = { value = values.trials(40, 3), default = { on = true, trials = 40, wait = 3 }, help = "wait until it answers" },
-  sshping = { value = values.trials(20, 3), default = { on = true, trials = 20, wait = 3 }, help = "wait until SSH answers" },
+  ping = { value = values.trials(40, 3), default = { on = true }, help = "wait until it answers" },
+  sshping = { value = values.trials(20, 3), default = { on = true }, help = "wait until SSH answers" },
   waitc = { value = "seconds", noun = "the time", help = "pause before the console" },
   waits = { value = "seconds", noun = "the time", help = "pause before the first probe" },
   stackcheck = { value = stackcheck, help = "what is checked before a guest starts" },

@@ -2,7 +2,6 @@
 -- to is scripts/create.lua; a site replaces a step there.
 
 local choose = require "choose"
-local goal = require "goal"
 local ladder = require "ladder"
 local observe = require "observe"
 local power = require "power"
@@ -18,6 +17,13 @@ local LIMITED_BROADCAST = "255.255.255.255"
 
 -- What one probe may take, for the lengths that are shown.
 local PROBE = 1
+
+-- An end that is not the goal: exit 1, with an error of this kind.
+local function failed(order, kind, ended)
+  ended.exit = 1
+  ended.error = { kind = kind, op = "create", host = order.machine.name, message = ended.text }
+  return ended
+end
 
 -- The request ----------------------------------------------------------------
 
@@ -134,9 +140,10 @@ end
 
 --- What travels to a target: plain data. It is complete, or kind invalid.
 function M.order(request, wanted, machine, target)
+  local options = request.options or {}
   local order = {
     host = target.name, wanted = wanted, machine = machine or resolve.target(target.name),
-    ambiguous = request.options and request.options.ambiguous, by = request.options and request.options.by,
+    ambiguous = options.ambiguous, yes = options.yes, by = options.by or "an operator",
   }
   order.itself = wanted.type == "pm" and is_target(order.machine, target)
   if wanted.type == "pm" and not order.itself then
@@ -165,7 +172,6 @@ function M.way(order)
     return { address = address, port = wanted.port or (not wanted.broadcast.address and machine.broadcast_port or nil) }
   end
   if machine.broadcast then return { address = machine.broadcast, port = machine.broadcast_port } end
-  if machine.interface then return { interface = machine.interface } end
   return { interface = nic.default().name }
 end
 
@@ -228,9 +234,10 @@ end
 
 local function not_reached(order, report, what, trials)
   local words = length(trials, PROBE)
-  local packets = report.packets > 0 and string.format("; %d packets were sent: %s", report.packets, report.told) or ""
+  local count = report.packets == 1 and "1 packet was" or report.packets .. " packets were"
+  local packets = report.packets > 0 and string.format("; %s sent: %s", count, report.told) or ""
   local text = string.format("%s %s (%s)%s", order.machine.name, what, words, packets)
-  return { exit = 1, state = "unknown", seen_by = "probe", text = text, error = { kind = "timeout", op = "create", host = order.machine.name, message = text } }
+  return failed(order, "timeout", { state = "unknown", seen_by = "probe", text = text })
 end
 
 local function waits_for(order, report)
@@ -273,39 +280,52 @@ function M.up(order, seen, how)
   return { state = "up", seen_by = seen.seen_by, text = string.format("%s %s, %s", order.machine.name, how, seen_words[seen.way] or "it answers " .. seen.way) }
 end
 
+--- The end of a wake that nothing was to be waited for after.
+function M.sent(order, report)
+  local what = step.planning() and "would be sent" or "sent, not seen up"
+  return { state = "sent", text = string.format("%s: %s: %s", order.machine.name, what, report.told or "chassis power on") }
+end
+
+--- The end of a reboot, which was seen, that nothing was to be waited for after.
+function M.rebooted(order)
+  return { state = "up", seen_by = "boot_id", text = order.machine.name .. " has rebooted" }
+end
+
 --- A machine that is up and was to be woken.
 function M.up_already(order, seen)
   local text = string.format("%s is up already (%s); say REUSE to use it as it is, CONNECT for a console alone, RECONNECT to reboot it",
     order.machine.name, seen_words[seen.way] or "it answers " .. seen.way)
-  return { exit = 1, state = "up", seen_by = seen.seen_by, text = text }
+  return failed(order, "busy", { state = "up", seen_by = seen.seen_by, text = text })
 end
 
 --- A machine that is down and was not to be woken.
 function M.down(order, seen)
   local text = string.format("%s is not seen up%s, and CONNECT never wakes; say REUSE to have it woken",
     order.machine.name, seen.seen_by and " (" .. (seen_words[seen.way] or seen.seen_by) .. ")" or "")
-  return { exit = 1, state = "unknown", seen_by = seen.seen_by, text = text }
+  return failed(order, "unreachable", { state = "unknown", seen_by = seen.seen_by, text = text })
 end
 
 -- Reconnecting ---------------------------------------------------------------
 
-function M.own_boot_id()
-  local ok, identity = pcall(shutdown.identity)
-  return ok and identity.boot_id or nil
+local function as_cancel(order, subopts, type)
+  local cancel = require "cancel"
+  local request = { type = type, subopts = subopts, targets = { { name = order.host } },
+    options = { by = order.by, yes = order.yes, ambiguous = order.ambiguous } }
+  return cancel, request, cancel.parse(request)
 end
 
-local function boot_id(order)
-  local ok, told = pcall(task.deadline, 15, action.at, order.machine.name, "create", {}, { call = "witness" })
-  return ok and told.boot_id or nil
-end
-
---- Reboots a machine that is up; another boot_id afterwards is the proof.
+--- Reboots a machine as CANCEL does with REBOOT,SELF: what runs on it goes
+--- down cleanly before and is started again after, and another boot is the proof.
 ---@return targets.End
 function M.reboot(order)
-  local name = order.machine.name
-  local before = boot_id(order)
-  action.shut_down{ machine = name, method = "reboot" }
-  return goal.rebooted(name, before, inventory.setting("deadline"), function() return boot_id(order) end)
+  local cancel, request, wanted = as_cancel(order, "reboot,self", "pm")
+  return cancel.target(request, wanted, { name = order.machine.name, user = order.wanted.user, options = {} })
+end
+
+--- Reboots a guest at its hypervisor as CANCEL does.
+function M.reboot_guest(order, guest)
+  local cancel, request, wanted = as_cancel(order, "all,reboot", order.wanted.type)
+  return cancel.reboot(guest, { machine = order.host, wanted = wanted, by = order.by, yes = request.options.yes })
 end
 
 -- Guests ---------------------------------------------------------------------
@@ -330,13 +350,6 @@ function M.start(guest)
     return guest:await{ states = { "running" }, deadline = inventory.setting("deadline") }
   end
   return ladder.start(guest, inventory.setting("deadline"))
-end
-
---- Reboots a guest as CANCEL does.
-function M.reboot_guest(order, guest)
-  local cancel = require "cancel"
-  return cancel.reboot(guest, { machine = order.host, by = order.by or "an operator",
-    wanted = { type = order.wanted.type, method = "reboot", self = false, force = false, stack = true, wol = false } })
 end
 
 -- The console ----------------------------------------------------------------

@@ -52,14 +52,22 @@ function M.by_bmc(machine)
   return ok and { up = state == "on", way = "bmc", seen_by = "bmc" } or nil
 end
 
---- One round of probes: ICMP, ARP and TCP at once. Where no address is known
---- the BMC is asked.
+--- Whether an SSH server answers there.
+function M.ssh(machine)
+  local ok, answer = pcall(probe.ssh, endpoint(machine), { deadline = 3 * PROBE })
+  return ok and answer.up and { up = true, way = "ssh", seen_by = "probe" } or nil
+end
+
+--- One round of probes: ICMP, ARP and TCP at once; on loopback, where this
+--- host itself answers those, only the SSH server. Where no address is known the
+--- BMC is asked.
 ---@return table? seen nil: nobody answered
 function M.answers(machine)
   if not machine.address then
     local seen = M.by_bmc(machine)
     return seen and seen.up and seen or nil
   end
+  if power.is_loopback(machine.address) then return M.ssh(machine) end
   return first{ asks(probe.ping, machine.address), asks(probe.arp, machine.address), asks(probe.tcp, endpoint(machine)) }
 end
 
@@ -78,12 +86,6 @@ function M.look(machine)
     function() return M.by_bmc(machine) end,
     function() return some_rounds(machine) end,
   } or { up = false }
-end
-
---- Whether an SSH server answers there.
-function M.ssh(machine)
-  local ok, answer = pcall(probe.ssh, endpoint(machine), { deadline = 3 * PROBE })
-  return ok and answer.up and { up = true, way = "ssh", seen_by = "probe" } or nil
 end
 
 --- Whether anything could ever answer for the machine.

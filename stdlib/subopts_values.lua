@@ -290,12 +290,12 @@ M.endpoint = {
 
 ---@class subopts.Trials
 ---@field on boolean
----@field trials integer? how often to try, where on
----@field wait integer? seconds to sleep after each that fails, where on
+---@field trials integer? how often to try, where they were typed
+---@field wait integer? seconds to sleep after each that fails, where they were typed
 
 --- ON, OFF, or how often to try and how long to sleep after each that fails:
---- `40%3`. The value is a `Trials`; ON is `trials` times `wait` seconds.
----@param trials integer
+--- `40%3`. The value is a `Trials`; ON leaves the numbers to the site's settings.
+---@param trials integer the settings' default, for what is accepted
 ---@param wait integer
 ---@return subopts.Type
 function M.trials(trials, wait)
@@ -306,7 +306,7 @@ function M.trials(trials, wait)
     separates = true,
     read = function(text)
       local word = text:lower()
-      if word == "on" then return { on = true, trials = trials, wait = wait } end
+      if word == "on" then return { on = true } end
       if word == "off" then return { on = false } end
       local count, pause = text:match("^(%d+)%%%%?(%d+)$")
       count, pause = count and whole_number(count), pause and whole_number(pause)

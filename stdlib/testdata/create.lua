@@ -27,9 +27,9 @@ contains(pm("t:a,broadcast:,port:7"), { broadcast = { default = true, port = 7 }
 contains(pm("t:a,broadcast:,port:,bmac:"), { broadcast = { default = true }, port = false, bmac = false })
 contains(pm("t:a,broadcast:[ff02::1]:9"), { broadcast = { address = "ff02::1", port = 9 } })
 -- the waits
-contains(pm("t:a,PING:ON"), { ping = { on = true, trials = 40, wait = 3 } })
-contains(pm("t:a,ping:"), { ping = { on = true, trials = 40, wait = 3 } })
-contains(pm("t:a,PING:off,sshping:oN"), { ping = { on = false }, sshping = { on = true, trials = 20, wait = 3 } })
+contains(pm("t:a,PING:ON"), { ping = { on = true } })
+contains(pm("t:a,ping:"), { ping = { on = true } })
+contains(pm("t:a,PING:off,sshping:oN"), { ping = { on = false }, sshping = { on = true } })
 contains(pm("t:a,PING:5%2,sshping:7%%1"), {
   ping = { on = true, trials = 5, wait = 2 }, sshping = { on = true, trials = 7, wait = 1 },
 })

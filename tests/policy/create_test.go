@@ -172,10 +172,10 @@ func TestSSHPingAlone(t *testing.T) {
 }
 
 func TestTimeOut(t *testing.T) {
-	s := rack(t)
-	s.world.Fault(sim.Fault{Machine: "lab02", Power: "probe", Verb: "ssh", Hang: true})
-	s.exits(s.create("pm", "wol,l:lab02,sshping:2%1"), 1)
-	s.told("lab02 does not answer SSH (2 tries, 1 s after each that fails)")
+	s := newScene(t, func(clock *sim.Clock) *sim.World { return oneMachine(clock, true) })
+	s.world.Fault(sim.Fault{Machine: "only", Power: "probe", Verb: "ssh", Hang: true})
+	s.exits(s.create("pm", "wol,l:only,sshping:2%1"), 1)
+	s.told("only does not answer SSH (2 tries, 1 s after each that fails); 1 packet was sent")
 
 	s = newScene(t, func(clock *sim.Clock) *sim.World { return oneMachine(clock, false) })
 	s.exits(s.create("pm", "wol,l:only"), 1)
@@ -256,6 +256,8 @@ func TestReconnect(t *testing.T) {
 	before := s.world.State("lab03").Boots
 	s.exits(s.create("pm", "reconnect,l:lab03"), 0)
 	s.up("lab03")
+	s.powered("mail1")
+	s.nobodyLost()
 	if s.world.State("lab03").Boots == before {
 		t.Error("lab03 runs the same boot as before")
 	}
