@@ -78,7 +78,8 @@ function M.confirm(order, told)
   elseif method == "runlevel" then
     return { state = "run level " .. order.wanted.level, text = string.format("%s was told to go to run level %d", order.machine, order.wanted.level) }
   end
-  return goal.off(order.machine, { accepted = told.accepted ~= nil or told.down }, seconds)
+  local accepted = told.accepted
+  return goal.off(order.machine, { accepted = accepted, at = type(accepted) == "table" and accepted.at or told.at }, seconds)
 end
 
 -- The machine ----------------------------------------------------------------
@@ -161,7 +162,7 @@ M.by_hypervisor = ladder.by_hypervisor
 --- Cuts a guest off at the hypervisor that carries it.
 function M.destroy(guest, order)
   ladder.destroy(guest)
-  return "off"
+  return "off, destroyed"
 end
 
 --- Reboots a guest: down, seen off, started, seen running by another witness.

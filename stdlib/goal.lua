@@ -1,7 +1,7 @@
 -- goal: when has a machine that was told to go down, or to come back, done so?
 --
 --     local goal = require "goal"
---     local seen = goal.off("lab01", { accepted = true, receipt = true })
+--     local seen = goal.off("lab01", { accepted = true })
 --     --> { state = "off", seen_by = "bmc", text = "lab01 is off" }
 --
 -- Its BMC is believed, then the hypervisor above it. Without either there must
@@ -19,6 +19,12 @@ local SILENT, LOOK_EVERY = 10, 1
 
 local function clock(time)
   return string.format("%.0f s", time)
+end
+
+-- The time of day of a moment, in UTC.
+local function hour(moment)
+  local second = math.floor(moment) % 86400
+  return string.format("%02d:%02d:%02d UTC", math.floor(second / 3600), math.floor(second / 60) % 60, second % 60)
 end
 
 -- Looks again and again until check() gives something or the time is over.
@@ -65,13 +71,13 @@ local function silent(machine, row, report, seconds)
   end
   return {
     state = "unknown", seen_by = "probe",
-    text = string.format("%s went down, unreachable for %s, not seen off", machine, clock(SILENT)),
+    text = string.format("%s went down at %s, unreachable since %s, not seen off", machine, hour(report.at or gone_since), hour(gone_since)),
     data = { unreachable_since = gone_since },
   }
 end
 
 --- Waits until a machine that was told to power off has done so.
----@param report table what its agent said last: accepted (boolean)
+---@param report table what its agent said last: accepted (its system took the request), at (when)
 ---@return table end of the target, see stdlib/targets.lua
 function M.off(machine, report, seconds)
   local row = inventory.machine(machine) or { name = machine, address = machine }

@@ -73,6 +73,7 @@ end
 --- Cuts the guest off. A reply that was lost is not asked for again: the
 --- guest's state is read.
 function M.destroy(guest)
+  step.progress("cut off at its hypervisor")
   local ok, err = pcall(M.ask, guest, "destroy")
   local seen = M.wait_off(guest, ANSWER)
   if seen then return seen end
