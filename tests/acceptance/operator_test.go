@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,6 +19,10 @@ import (
 
 // callLimit bounds a call of the program that does not come to its end.
 const callLimit = 150 * time.Second
+
+// harmless starts a program without the right to take this machine down
+// (capabilities(7), CAP_SYS_BOOT): the tests are about others.
+var harmless = []string{"setpriv", "--bounding-set=-sys_boot", "--inh-caps=-sys_boot", "--"}
 
 // operator is somebody who calls ctys: a home, settings in it, and the place
 // from where the programs are started.
@@ -107,7 +112,7 @@ func (o *operator) starts(t testing.TB, words ...string) *call {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
 	c := &call{t: t, words: words, cancel: cancel, ended: make(chan struct{}), began: time.Now()}
-	c.command = o.place(ctx, append([]string{o.program}, words...)...)
+	c.command = o.place(ctx, slices.Concat(harmless, []string{o.program}, words)...)
 	c.command.Env = o.environment()
 	c.command.Dir = o.home
 	c.command.Stdout, c.command.Stderr = &c.stdout, &c.stderr
