@@ -92,8 +92,9 @@ func (a *app) labServe(arguments map[string]any) int {
 		return exitOf(err, 0)
 	}
 	fmt.Fprintf(a.stdout, `a simulated rack runs on loopback until Ctrl-C; in another terminal:
-  export CTYS_INVENTORY=%[1]s/machines.lua CTYS_SSH_CONFIG=%[1]s/ssh_config
-  ctys lab tell %[1]s state
+  export CTYS_INVENTORY=%[1]s/machines.lua
+  export CTYS_SSH_CONFIG=%[1]s/ssh_config
+  ctys lab tell %[1]s state     # help lists the commands
   ctys -t pm -a cancel=poweroff,self --plan lab01
 `, dir)
 	rack.Wait()

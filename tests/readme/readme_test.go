@@ -54,7 +54,7 @@ func newReader(t *testing.T) *reader {
 	ctx, cancel := context.WithCancel(context.Background())
 	home := t.TempDir()
 	lab := filepath.Join(home, "lab")
-	rack, err := simulated.Lab(ctx, simulated.LabOptions{Dir: lab, Version: "readme", Network: "127.93"})
+	rack, err := simulated.Lab(ctx, simulated.LabOptions{Dir: lab, Version: "readme", Network: "127.94"})
 	if err != nil {
 		cancel()
 		t.Fatal(err)

@@ -98,7 +98,7 @@ func resultLine(event luabind.Event) string {
 	if seenBy, ok := event.Data["seen_by"].(string); ok && seenBy != "" {
 		words = append(words, "seen by "+clean(seenBy))
 	}
-	if event.Error != nil {
+	if event.Error != nil && (event.Text == "" || !strings.Contains(event.Text, event.Error.Message)) {
 		words = append(words, describe(event.Error))
 	}
 	if len(words) == 0 {
