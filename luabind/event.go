@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"context"
 	"errors"
 	"strconv"
 
@@ -85,13 +86,27 @@ func (rt *Runtime) forwarder() *forwarder {
 	return &forwarder{rt: rt, numbers: map[uint64]uint64{0: rt.current.step.id()}}
 }
 
-func (f *forwarder) take(event Event) {
+func (f *forwarder) take(ctx context.Context, event Event) {
 	theirs := event.Seq
 	event.Step = f.numbers[event.Step]
 	if event.Kind == KindPlan {
 		f.planned = append(f.planned, event)
 	}
 	f.numbers[theirs], _ = f.rt.write(event)
+	if event.Kind == KindReceipt {
+		f.keep(ctx, f.numbers[theirs])
+	}
+}
+
+// keep puts what was heard up to number on disk here, before the machine that
+// has told it gets its receipt and goes down.
+func (f *forwarder) keep(ctx context.Context, number uint64) {
+	if f.rt.options.Journal == nil || f.rt.options.Plan {
+		return
+	}
+	if err := f.rt.options.Journal.Sync(ctx, number); err != nil {
+		_, _ = f.rt.write(Event{Kind: KindWarning, At: f.rt.caps.Clock.Now(), Text: "what was heard is not on disk here: " + err.Error()})
+	}
 }
 
 // stepNode is the step that a task is in.

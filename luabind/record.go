@@ -39,7 +39,7 @@ func (rt *Runtime) recordIntent(op *Op) error {
 		return &primitives.Error{Kind: primitives.Denied, Op: op.Verb, Host: op.Object,
 			Message: "what takes power away is only done with a journal", Cause: rt.options.JournalRequired}
 	}
-	intent := Event{Kind: KindIntent, Op: op.Verb, Object: op.Object, Effect: string(op.Effect), Key: op.Key, Data: op.Args}
+	intent := Event{Kind: KindIntent, Op: op.Verb, Object: op.Object, Effect: string(op.Effect), Key: op.Key, Data: op.Args, Durable: durable}
 	if op.operation.Witness != nil && durable && rt.options.Journal != nil {
 		witness, _ := Wait(rt, func(ctx context.Context) (string, error) { return op.operation.Witness(ctx, op.call), nil })
 		intent.Witness = witness

@@ -13,8 +13,9 @@ import (
 )
 
 // lazyJournal is a run's journal that is made when the first entry must be on
-// disk: reads and magic packets need none, and what takes power away does not
-// begin without one.
+// disk: reads and magic packets need none, and what takes power away, here or
+// on another machine, has one. Here it does not begin without it; another
+// machine has its own.
 type lazyJournal struct {
 	dir      string
 	describe func(*journal.Journal) error // keeps the request beside it
@@ -48,7 +49,7 @@ func (l *lazyJournal) Append(event luabind.Event) (uint64, error) {
 	if l.failed == nil {
 		l.pending = append(l.pending, event)
 	}
-	if len(l.pending) >= maxPending {
+	if event.Durable || len(l.pending) >= maxPending {
 		_ = l.make()
 	}
 	return l.count, nil
@@ -71,9 +72,10 @@ func (l *lazyJournal) Sync(ctx context.Context, number uint64) error {
 }
 
 // actsHere tells whether an event is the intent to take down this machine, or a
-// guest of a hypervisor on it: one whose URI names no other host.
+// guest of a hypervisor on it: one whose URI names no other host. What another
+// machine tells has that machine's name.
 func actsHere(event luabind.Event) bool {
-	if event.Kind != luabind.KindIntent {
+	if event.Kind != luabind.KindIntent || event.Host != "" {
 		return false
 	}
 	if strings.HasPrefix(event.Op, "shutdown.") {

@@ -47,6 +47,30 @@ func TestJournalIsMadeWhenItMustBeOnDisk(t *testing.T) {
 	}
 }
 
+func TestWhatAnotherMachineTakesDownIsKeptHere(t *testing.T) {
+	l := newLazyJournal(t.TempDir(), noDescription, func(text string) { t.Errorf("warned: %s", text) })
+	for _, event := range []luabind.Event{
+		{Kind: luabind.KindIntent, Op: "wol.send", Host: "lab01"},
+		{Kind: luabind.KindIntent, Op: "shutdown.apply", Object: "machine lab01", Host: "lab01", Durable: true},
+	} {
+		if l.folder() != "" {
+			t.Error("made before its time")
+		}
+		if _, err := l.Append(event); err != nil {
+			t.Fatal(err)
+		}
+	}
+	folder := l.folder()
+	if err := l.Sync(context.Background(), 2); err != nil || l.lease != nil {
+		t.Errorf("%v, this machine's lease %v", err, l.lease)
+	}
+	l.finish(0)
+	log, err := journal.Read(filepath.Join(folder, journal.FileName))
+	if err != nil || len(log.Entries) != 3 || log.Entries[1].Host != "lab01" || !log.Entries[1].Durable {
+		t.Errorf("%+v, %v", log.Entries, err)
+	}
+}
+
 func TestNoJournal(t *testing.T) {
 	warned := 0
 	l := newLazyJournal("/proc/none/of/that", noDescription, func(string) { warned++ })
@@ -107,6 +131,9 @@ func TestActsHere(t *testing.T) {
 	}
 	if actsHere(luabind.Event{Kind: luabind.KindOutcome, Op: "shutdown.apply"}) {
 		t.Error("an outcome")
+	}
+	if actsHere(luabind.Event{Kind: luabind.KindIntent, Op: "shutdown.apply", Object: "machine lab01", Host: "lab01"}) {
+		t.Error("what another machine is about to do to itself")
 	}
 }
 

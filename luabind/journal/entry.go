@@ -62,6 +62,7 @@ type Entry struct {
 	Effect  string  `json:"effect,omitempty"`  // "read", "write" or "write once"
 	Key     string  `json:"key,omitempty"`     // of an intent, outcome or keep: see Key
 	Witness string  `json:"witness,omitempty"` // of an intent: what changes when it happens
+	Durable bool    `json:"durable,omitempty"` // of an intent: on disk before it is carried out, since it takes power away
 	State   string  `json:"state,omitempty"`
 	Seconds float64 `json:"seconds,omitempty"` // a deadline, delay or duration
 
