@@ -26,8 +26,9 @@ test: $(if $(filter 1,$(CI)),test-deps) ## every test that can run here; ends wi
 test-deps: ## install what the tests need (Debian, root): lists it and asks; CI=1 or YES=1 does not ask
 	@sh tests/test-deps
 
-lint: ## gofmt, go vet, staticcheck, and the rules of the house (tests/lint)
+lint: ## gofmt, go mod tidy, go vet, staticcheck, and the rules of the house (tests/lint)
 	@unformatted=$$(gofmt -l cmd luabind primitives scripts stdlib tests) && if [ -n "$$unformatted" ]; then echo "gofmt -w $$unformatted"; exit 1; fi
+	$(GO) mod tidy -diff
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(GO) test -count=1 ./tests/lint
