@@ -87,9 +87,9 @@ func exitIn(result any) (int, error) {
 	return 0, luabind.Errorf(luabind.Internal, "ctys", "", "the action returned an exit that is no whole number from 0 to 255")
 }
 
-// generalOptions are the options of a call as a script sees them.
+// generalOptions are the options of a call as a script sees them, and who calls.
 func generalOptions(o form.Options) map[string]any {
-	options := map[string]any{"plan": o.Plan, "yes": o.Yes, "json": o.JSON, "verbose": o.Verbose, "terse": o.Terse}
+	options := map[string]any{"by": account(), "plan": o.Plan, "yes": o.Yes, "json": o.JSON, "verbose": o.Verbose, "terse": o.Terse}
 	if o.Output != "" {
 		options["output"] = o.Output
 	}
