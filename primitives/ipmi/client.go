@@ -3,11 +3,11 @@ package ipmi
 import (
 	"context"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/bougou/go-ipmi/pkg/command/chassis"
 	"github.com/bougou/go-ipmi/pkg/types"
 
 	"ctys/primitives"
@@ -15,11 +15,6 @@ import (
 
 // DefaultPatience bounds a call whose context has no deadline.
 const DefaultPatience = 20 * time.Second
-
-// replyPatience is how long the answer to a control is waited for that may
-// not be sent twice. A BMC may wait for the power to follow before it
-// answers, which takes seconds; what has not come by then is lost.
-const replyPatience = 10 * time.Second
 
 // The longest name and password that a BMC can hold (IPMI 2.0, 22.28, 22.30).
 const (
@@ -30,85 +25,42 @@ const (
 // Options are what a Client needs from its surroundings.
 type Options struct {
 	Clock primitives.Clock // nil means the system's
+	// Cache is the folder in which the cipher suite of each BMC is remembered
+	// from one process to the next; it is made when it is needed. Empty, or
+	// where it cannot be used: each process finds them out anew.
+	Cache string
 }
 
-// Client speaks to any number of BMCs: to different ones at once, to each one
-// in one session at a time, which is what small BMCs can stand. It remembers
-// which cipher suite a BMC took.
+// Client speaks to any number of BMCs by a few sockets: to different ones at
+// once, to each one in one session at a time, which is what small BMCs can
+// stand, whichever Client of the process is used. It remembers which cipher
+// suite a BMC took. It holds nothing open while no call is made, but for a
+// second.
 type Client struct {
-	clock primitives.Clock
-	bmcs  registry
+	clock   primitives.Clock
+	bmcs    registry
+	network network
+	gate    gate
+	memory  memory
 }
 
-// New makes a Client.
+// New makes a Client. It opens and reads nothing.
 func New(options Options) *Client {
 	clock := options.Clock
 	if clock == nil {
 		clock = primitives.SystemClock{}
 	}
-	return &Client{clock: clock}
-}
-
-// Status reads the power state by Get Chassis Status, with the privilege
-// USER. What is lost on the way is asked for again until ctx ends, or until
-// DefaultPatience has passed where ctx has no deadline.
-//
-// Kinds: Timeout (no answer), Unreachable (no such name, no way, port closed),
-// Auth (name or password refused), Denied (the account may not), Busy (no free
-// session, firmware update), Unsupported (no common cipher suite), Invalid
-// (the target itself), Canceled, Internal (the BMC spoke nonsense).
-func (c *Client) Status(ctx context.Context, target Target) (Status, error) {
-	var status Status
-	err := c.inSession(ctx, "ipmi.status", target, types.PrivilegeLevelUser,
-		func(ctx context.Context, s *session) error {
-			power, err := s.power(ctx)
-			status = Status{Power: power, At: c.clock.Now()}
-			return err
-		})
-	if err != nil {
-		return Status{}, err
+	return &Client{
+		clock:   clock,
+		network: network{clock: clock},
+		gate:    make(gate, atOnce),
+		memory:  memory{clock: clock, folder: options.Cache},
 	}
-	return status, nil
 }
 
-// Control sends one chassis control with the privilege OPERATOR and returns
-// when the BMC has accepted it; the power may still be on its way.
-//
-// PowerOn, PowerOff and PowerSoft read the state first and send nothing where
-// it is reached already; after a lost reply they read it again and repeat only
-// where it is not. Cycle and Reset are sent at most once: where the reply is
-// lost, nobody knows whether the BMC obeyed, and the error has the kind
-// Timeout and says "unknown, not repeated". Kinds are otherwise as with Status.
-func (c *Client) Control(ctx context.Context, target Target, control Control) error {
-	const op = "ipmi.control"
-	code, ok := controlCodes[control]
-	if !ok {
-		return primitives.Errorf(primitives.Invalid, op, target.Host,
-			"%q is no chassis control: on, off, soft, cycle or reset", string(control))
-	}
-	return c.inSession(ctx, op, target, types.PrivilegeLevelOperator,
-		func(ctx context.Context, s *session) error {
-			if goal, ok := goals[control]; ok {
-				return s.reach(ctx, control, code, goal)
-			}
-			return s.once(ctx, control, code)
-		})
-}
-
-var controlCodes = map[Control]chassis.ChassisControl{
-	PowerOff:  chassis.ChassisControlPowerDown,
-	PowerOn:   chassis.ChassisControlPowerUp,
-	PowerSoft: chassis.ChassisControlSoftShutdown,
-	Cycle:     chassis.ChassisControlPowerCycle,
-	Reset:     chassis.ChassisControlHardReset,
-}
-
-// goals are the states after the controls that may be repeated.
-var goals = map[Control]primitives.Power{
-	PowerOff:  primitives.PowerOff,
-	PowerOn:   primitives.PowerOn,
-	PowerSoft: primitives.PowerOff,
-}
+// Dropped is how many datagrams came that no call had asked for or that did not
+// prove to be the BMC's: wrong session, wrong integrity code, doubled, late.
+func (c *Client) Dropped() uint64 { return c.network.dropped.Load() }
 
 // inSession waits for its turn at the BMC, opens a session, does work in it
 // and closes it on every path.
@@ -122,32 +74,63 @@ func (c *Client) inSession(ctx context.Context, op string, target Target, privil
 		defer cancel()
 		ctx = bounded
 	}
-	err := c.queued(ctx, target, privilege, work)
-	return explain(op, target.Host, err)
+	return explain(op, target.Host, c.somewhere(ctx, target, privilege, work))
 }
 
-func (c *Client) queued(ctx context.Context, target Target, privilege types.PrivilegeLevel,
+// somewhere does work at the first address of a target that is no dead end.
+func (c *Client) somewhere(ctx context.Context, target Target, privilege types.PrivilegeLevel,
 	work func(context.Context, *session) error) error {
 	password, err := reveal(ctx, target.Password)
 	if err != nil {
 		return err
 	}
-	bmc := c.bmcs.of(target.address())
+	addresses, err := resolve(ctx, target)
+	if err != nil {
+		return err
+	}
+	who := login{user: target.User, password: password, privilege: privilege}
+	for i, address := range addresses {
+		worked := false
+		err = c.at(ctx, address, who, func(ctx context.Context, s *session) error {
+			worked = true
+			return work(ctx, s)
+		})
+		if worked || kindOf(err) != primitives.Unreachable || i == len(addresses)-1 {
+			break
+		}
+	}
+	return err
+}
+
+// at does work in a session with the BMC of an address.
+func (c *Client) at(ctx context.Context, address netip.AddrPort, who login, work func(context.Context, *session) error) error {
+	bmc := c.bmcs.of(address.String())
 	if err := bmc.lock(ctx); err != nil {
 		return err
 	}
 	defer bmc.unlock()
-
-	s, err := open(ctx, c.clock, bmc, login{
-		address:   target.address(),
-		user:      target.User,
-		password:  password,
-		privilege: privilege,
-	})
+	c.memory.enter()
+	defer c.memory.leave()
+	leave, err := c.gate.enter(ctx)
 	if err != nil {
 		return err
 	}
-	defer s.close(ctx)
+	defer leave()
+	l, err := c.network.line(address, leave)
+	if err != nil {
+		return err
+	}
+	defer l.hangUp()
+
+	if suite, ok := c.memory.suite(bmc.address); ok && !bmc.proven {
+		bmc.remember(suite)
+	}
+	s, err := open(ctx, l, bmc, who)
+	if err != nil {
+		return err
+	}
+	defer bmc.end(ctx, s)
+	c.memory.keep(bmc.address, bmc.suite)
 	return work(ctx, s)
 }
 
@@ -177,11 +160,14 @@ func check(target Target) error {
 	return nil
 }
 
-// address is where the BMC listens, also the key under which it is remembered.
-func (t Target) address() string {
-	port := t.Port
-	if port == 0 {
-		port = DefaultPort
+func (t Target) port() int {
+	if t.Port == 0 {
+		return DefaultPort
 	}
-	return net.JoinHostPort(strings.ToLower(t.Host), strconv.Itoa(port))
+	return t.Port
+}
+
+// address is where the BMC listens, as it was given.
+func (t Target) address() string {
+	return net.JoinHostPort(strings.ToLower(t.Host), strconv.Itoa(t.port()))
 }

@@ -8,170 +8,249 @@ import (
 	"strings"
 	"time"
 
-	"github.com/bougou/go-ipmi/pkg/client"
 	"github.com/bougou/go-ipmi/pkg/types"
 
 	"ctys/primitives"
 )
 
-// login is who opens a session, where, and with which privilege.
+// login is who opens a session, and with which privilege.
 type login struct {
-	address   string
 	user      string
 	password  string
 	privilege types.PrivilegeLevel
 }
 
-// open sets a session up: with the suite that the BMC took before, else with
-// those it names, else with each preferred one in turn, best first. What is
-// lost on the way is tried again until ctx ends.
-func open(ctx context.Context, clock primitives.Clock, bmc *bmc, who login) (*session, error) {
-	if bmc.proven {
-		s, err := tryEach(ctx, clock, bmc, who, []types.CipherSuiteID{bmc.suite}, 2)
-		if err == nil || kindOf(err) != primitives.Unsupported {
-			return s, err
-		}
-		bmc.forget()
-	}
-	patience := within(remaining(ctx, clock)/8, 200*time.Millisecond, 2*time.Second)
-	suites, err := discover(ctx, clock, who.address, patience)
-	if err != nil {
-		return nil, noWay(ctx, clock, err)
-	}
-	if len(suites) > 0 {
-		return tryEach(ctx, clock, bmc, who, suites, 2)
-	}
-	// It did not say, or nothing of use. A BMC may drop a proposal that it
-	// does not know without a word, so that each gets a small share only.
-	return tryEach(ctx, clock, bmc, who, preferred, 8)
+// opening is the search for a session with one BMC: with the suite that it
+// took before; else with the best one, and when there is no answer at once,
+// with those that it names; else with each preferred one in turn.
+type opening struct {
+	clock primitives.Clock
+	line  *line
+	bmc   *bmc
+	who   login
+
+	suites []types.CipherSuiteID // still worth trying, best first
+	tried  []types.CipherSuiteID
+	doubts int
+	last   error // what the BMC said, where it said something
 }
 
-// maxDoubts is how often a refusal is asked again that a doubled packet may have
-// caused. More would be guessing at the password, which locks accounts.
-const maxDoubts = 2
+// Times of the set-up.
+const (
+	// eagerWait is how long the answer to a first proposal has before the BMC
+	// is asked which suites it has: one that does not know the best suite may
+	// drop the proposal without a word.
+	eagerWait = 20 * time.Millisecond
+	// cancelGrace bounds what a caller who gives up waits for the end of a
+	// set-up that the BMC has begun, and closePatience for Close Session, of
+	// which there are closeTries. A BMC that missed them frees the session
+	// after its inactivity timeout (6.12.15).
+	cancelGrace   = 800 * time.Millisecond
+	lingerTime    = 250 * time.Millisecond
+	closePatience = time.Second
+	closeTries    = 5
+	// refusedWait is between two tries at a BMC that has no room.
+	refusedWait = 200 * time.Millisecond
+)
 
-// tryEach tries the suites in turn, each with one part in parts of the time
-// that is left, round after round.
-func tryEach(ctx context.Context, clock primitives.Clock, bmc *bmc, who login, suites []types.CipherSuiteID, parts time.Duration) (*session, error) {
-	tried, doubts := suites, 0
-	var last error
-	for len(suites) > 0 {
-		for _, suite := range slices.Clone(suites) {
-			patience := within(remaining(ctx, clock)/parts, 200*time.Millisecond, 5*time.Second)
-			s, err := attempt(ctx, clock, who, suite, patience)
-			var doubtful *doubt
-			switch {
-			case err == nil:
-				bmc.remember(suite)
-				return s, nil
-			case over(ctx, clock):
-				return nil, ended(ctx, silence(tried))
-			case errors.Is(err, errLost):
-			case errors.As(err, &doubtful) && doubts < maxDoubts:
-				doubts++
-			case kindOf(err) == primitives.Unsupported:
-				last = err
-				suites = slices.DeleteFunc(slices.Clone(suites), func(id types.CipherSuiteID) bool { return id == suite })
-			default:
-				return nil, err
-			}
-		}
-	}
-	return nil, failed(primitives.Unsupported, "the BMC takes none of the "+names(tried)+
-		", and weaker ones are not used; enable one of them on it", last)
-}
+// A refusal is asked again that a doubled packet may have caused; for the
+// account only so often, since it may count as a false login.
+const (
+	maxDoubts        = 8
+	maxAccountDoubts = 2
+)
 
-// attempt opens a session with one suite on a socket of its own, so that late
-// replies to an earlier attempt cannot disturb it.
-func attempt(ctx context.Context, clock primitives.Clock, who login, suite types.CipherSuiteID, patience time.Duration) (*session, error) {
-	wire, err := dial(ctx, who.address)
+// open sets a session up and raises it to its privilege. What is lost on the
+// way is tried again until ctx ends.
+func open(ctx context.Context, l *line, bmc *bmc, who login) (*session, error) {
+	o := &opening{clock: l.clock, line: l, bmc: bmc, who: who, suites: slices.Clone(preferred)}
+	s, err := o.session(ctx)
 	if err != nil {
-		return nil, noWay(ctx, clock, err)
-	}
-	ctx, cancel := primitives.WithTimeout(ctx, clock, patience)
-	defer cancel()
-	lib, err := client.NewClient("", 0, who.user, who.password)
-	if err != nil {
-		_ = wire.Close()
-		return nil, failed(primitives.Invalid, "the library refuses the account", err)
-	}
-	lib.WithUDPProxy(wire).WithCipherSuiteID(suite).WithMaxPrivilegeLevel(who.privilege)
-	s := &session{clock: clock, lib: lib, wire: wire}
-	if err := s.handshake(ctx, suite, who, patience); err != nil {
-		s.close(ctx)
 		return nil, err
+	}
+	if who.privilege > types.PrivilegeLevelUser { // the level at which every session starts (22.18)
+		if err := s.raise(ctx, who.privilege); err != nil {
+			bmc.end(ctx, s)
+			return nil, err
+		}
 	}
 	return s, nil
 }
 
-// handshakePackets is how many packets the set-up takes where none is lost.
-const handshakePackets = 3
-
-// handshake is the activation of an RMCP+ session (IPMI 2.0, 13.15). A packet
-// whose reply does not come is sent again as it was.
-func (s *session) handshake(ctx context.Context, suite types.CipherSuiteID, who login, patience time.Duration) error {
-	interval := within(patience/8, 100*time.Millisecond, 500*time.Millisecond)
-	s.lib.WithTimeout(interval).WithRetry(int(patience / interval))
-
-	if err := s.exchangeKeys(ctx, suite, who); err != nil {
-		err = s.verdict(ctx, err)
-		if !errors.Is(err, errLost) && !s.wire.smooth(handshakePackets) {
-			return &doubt{err}
+func (o *opening) session(ctx context.Context) (*session, error) {
+	for o.bmc.proven {
+		suite := o.bmc.suite
+		s, err := o.attempt(ctx, o.handshake(suite), o.share(ctx, 4))
+		done, final := o.judge(ctx, suite, s, err)
+		if done {
+			return s, final
 		}
-		return err
+		if errors.Is(err, errLost) || kindOf(err) == primitives.Unsupported {
+			o.bmc.forget() // it is silent, or takes this suite no more
+		}
 	}
-	s.active = true
-	if who.privilege <= types.PrivilegeLevelUser {
-		return nil // the level at which every session starts (22.18)
+	o.suites = slices.Clone(preferred)
+	if s, done, err := o.discover(ctx); done {
+		return s, err
 	}
-	return s.raise(ctx, who.privilege)
-}
-
-// doubt marks a refusal in a set-up in which a packet was sent or came more
-// than once: a BMC may have taken the second one for a new beginning.
-type doubt struct{ error }
-
-func (d *doubt) Unwrap() error { return d.error }
-
-func (s *session) exchangeKeys(ctx context.Context, suite types.CipherSuiteID, who login) error {
-	opened, err := s.lib.OpenSession(ctx)
-	if err != nil {
-		return err
-	}
-	// The library would go on with whatever was answered, also with none.
-	auth, integrity, crypt, _ := types.GetCipherSuiteAlgorithms(suite)
-	if opened.AuthAlg != uint8(auth) || opened.IntegrityAlg != uint8(integrity) || opened.CryptAlg != uint8(crypt) {
-		return failed(primitives.Unsupported, fmt.Sprintf("the BMC answered cipher suite %d with other algorithms than those proposed", suite), nil)
-	}
-	reply, err := s.lib.RAKPMessage1(ctx)
-	if err != nil {
-		return err
-	}
-	if err := s.wire.secure(suite, opened.RemoteConsoleSessionID, reply.ManagedSystemRandomNumber[:], who); err != nil {
-		return err
-	}
-	_, err = s.lib.RAKPMessage3(ctx)
-	return err
-}
-
-// raise sets the privilege level of the session (IPMI 2.0, 22.18). The codes
-// 80h and 81h of this command say that the account may not have it.
-func (s *session) raise(ctx context.Context, privilege types.PrivilegeLevel) error {
-	err := s.repeat(ctx, func(ctx context.Context) error {
-		_, err := s.lib.SetSessionPrivilegeLevel(ctx, privilege)
-		var completion *types.ResponseError
-		if errors.As(err, &completion) {
-			switch completion.CompletionCode() {
-			case types.CodeSetSessionPrivilegeLevelLevelNotAvailable, types.CodeSetSessionPrivilegeLevelExceedsLimit:
-				return failed(primitives.Denied, fmt.Sprintf("the account may not have the privilege level %s on this BMC", privilege), nil)
+	for round := time.Duration(8); ; round = max(2, round-1) {
+		if len(o.suites) == 0 {
+			return nil, failed(primitives.Unsupported, "the BMC takes none of the "+names(o.tried)+
+				", and weaker ones are not used; enable one of them on it", o.last)
+		}
+		for _, suite := range slices.Clone(o.suites) {
+			s, err := o.attempt(ctx, o.handshake(suite), o.share(ctx, round))
+			if done, err := o.judge(ctx, suite, s, err); done {
+				return s, err
 			}
 		}
-		return err
-	})
-	if err != nil && over(ctx, s.clock) {
-		return errLost // in this attempt; another one may follow
 	}
-	return err
+}
+
+// share is the end of the part that one try gets of the time that is left.
+func (o *opening) share(ctx context.Context, parts time.Duration) time.Time {
+	return o.clock.Now().Add(within(remaining(ctx, o.clock)/parts, 200*time.Millisecond, 5*time.Second))
+}
+
+func (o *opening) handshake(suite types.CipherSuiteID) *handshake {
+	if !slices.Contains(o.tried, suite) {
+		o.tried = append(o.tried, suite)
+	}
+	o.bmc.settle(o.line)
+	h := newHandshake(o.line, o.who, suite)
+	h.careful = o.doubts > 0
+	return h
+}
+
+// discover proposes the best suite to a BMC of which nothing is known, and asks
+// which ones it has when it does not answer at once.
+func (o *opening) discover(ctx context.Context) (s *session, done bool, err error) {
+	best := o.suites[0]
+	h := o.handshake(best)
+	err = h.openSession(ctx, o.clock.Now().Add(eagerWait))
+	if errors.Is(err, errLost) {
+		o.line.lost()
+		var list []types.CipherSuiteID
+		list, err = o.survey(ctx, h, o.share(ctx, 8))
+		if len(list) > 0 {
+			o.suites = list
+		}
+	}
+	s, err = o.proceed(ctx, h, err, o.share(ctx, 2))
+	done, err = o.judge(ctx, best, s, err)
+	return s, done, err
+}
+
+// survey asks for the BMC's suites until it has named them, has answered the
+// proposal that is on its way, or the time until has come. The error is that of
+// the proposal; errLost says that it was not answered.
+func (o *opening) survey(ctx context.Context, h *handshake, until time.Time) ([]types.CipherSuiteID, error) {
+	var list survey
+	wait := o.line.pace.first(until.Sub(o.clock.Now()))
+	for round := 0; !list.done && o.clock.Now().Before(until); round++ {
+		if round > 0 {
+			wait = longer(wait)
+			if err := h.send(h.opening); err != nil {
+				return nil, err
+			}
+		}
+		for _, question := range list.questions() {
+			if err := o.line.send(question); err != nil {
+				return nil, err
+			}
+		}
+		for again := earlier(o.clock.Now().Add(wait), until); ; {
+			packet, err := o.line.await(ctx, again)
+			if errors.Is(err, errLost) {
+				break
+			}
+			if err != nil {
+				return nil, err
+			}
+			if r, ok := parseSetUp(packet); ok && h.isOpening(r) {
+				return nil, h.opened(r)
+			}
+			if list.take(packet) {
+				round, wait = -1, o.line.pace.first(until.Sub(o.clock.Now())) // of the next part
+				break
+			}
+			h.stray(packet)
+		}
+	}
+	if !list.done {
+		return nil, errLost
+	}
+	return list.offered(), errLost
+}
+
+// attempt opens a session with one suite until the time until.
+func (o *opening) attempt(ctx context.Context, h *handshake, until time.Time) (*session, error) {
+	return o.proceed(ctx, h, h.openSession(ctx, until), until)
+}
+
+// proceed goes on after Open Session, with its error. Where the caller has
+// given up, what the BMC has begun is finished and closed, so that no place of
+// it stays taken.
+func (o *opening) proceed(ctx context.Context, h *handshake, err error, until time.Time) (*session, error) {
+	own, release := outlive(ctx, o.clock, cancelGrace)
+	defer release()
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) && h.managed == 0 && h.sent > 0 {
+		err = h.linger(own, o.clock.Now().Add(lingerTime))
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := h.authenticate(own, until)
+	switch {
+	case err != nil && h.halfway:
+		o.bmc.end(ctx, s) // it may hold the session open
+		return nil, err
+	case err == nil && ctx.Err() != nil:
+		o.bmc.end(ctx, s)
+		return nil, ctx.Err()
+	}
+	return s, err
+}
+
+// judge sorts what came of a try. It is done where there is a session, or an
+// error that no other try would change.
+func (o *opening) judge(ctx context.Context, suite types.CipherSuiteID, s *session, err error) (bool, error) {
+	var doubtful *doubt
+	switch {
+	case err == nil:
+		o.bmc.remember(suite)
+		return true, nil
+	case errors.As(err, &doubtful):
+		o.doubts++
+		o.last = doubtful.error
+		if o.doubts > maxDoubts || o.doubts > maxAccountDoubts && kindOf(err) == primitives.Auth {
+			return true, doubtful.error
+		}
+	case errors.Is(err, errLost), ctx.Err() != nil:
+	case kindOf(err) == primitives.Unsupported:
+		o.last = err
+		o.suites = slices.DeleteFunc(slices.Clone(o.suites), func(id types.CipherSuiteID) bool { return id == suite })
+	case kindOf(err) == primitives.Busy:
+		o.last = err
+		o.line.lost()
+		_ = o.clock.Sleep(ctx, refusedWait) // its end is seen below
+	default:
+		return true, err
+	}
+	if over(ctx, o.clock) {
+		return true, o.ended(ctx)
+	}
+	return false, nil
+}
+
+// ended is the failure of a search that ran out of time: what the BMC said
+// last, if it said something.
+func (o *opening) ended(ctx context.Context) *failure {
+	var said *failure
+	if errors.As(o.last, &said) && endKind(ctx) == primitives.Timeout && said.kind == primitives.Busy {
+		return said
+	}
+	return ended(ctx, silence(o.tried))
 }
 
 // kindOf is the kind of an error of this package.
@@ -181,17 +260,6 @@ func kindOf(err error) primitives.Kind {
 		return own.kind
 	}
 	return primitives.KindOf(err)
-}
-
-// noWay is the failure where not even a socket to the BMC could be used.
-func noWay(ctx context.Context, clock primitives.Clock, err error) error {
-	if over(ctx, clock) {
-		return ended(ctx, "the time was over before the name of the BMC was found or a packet sent")
-	}
-	if known := answer(err); known != err {
-		return known
-	}
-	return failed(primitives.Unreachable, "no socket to the BMC", err)
 }
 
 func silence(suites []types.CipherSuiteID) string {

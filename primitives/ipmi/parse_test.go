@@ -1,11 +1,11 @@
 package ipmi
 
 import (
-	"encoding/binary"
 	"slices"
 	"testing"
 
 	"github.com/bougou/go-ipmi/pkg/crypto"
+	"github.com/bougou/go-ipmi/pkg/protocol"
 	"github.com/bougou/go-ipmi/pkg/types"
 
 	"ctys/primitives"
@@ -37,11 +37,7 @@ func TestSuiteIDs(t *testing.T) {
 
 // suitesReply is a good answer for one part, in either format.
 func suitesReply(part byte, records []byte, wrap func([]byte) []byte) []byte {
-	head := []byte{consoleAddress, (netFnApp | 1) << 2}
-	body := append([]byte{bmcAddress, part << 2, cmdSuites, 0, 1}, records...)
-	message := append(head, checksum(head))
-	message = append(message, body...)
-	return wrap(append(message, checksum(body)))
+	return wrap(protocol.BuildIPMIResponse(netFnApp, cmdSuites, part, 0, append([]byte{1}, records...)))
 }
 
 func TestSuitesAnswer(t *testing.T) {
@@ -70,49 +66,33 @@ func TestSuitesAnswer(t *testing.T) {
 	}
 }
 
-// packets makes a session's keys and a good packet of that session.
-func sessionPacket(t testing.TB) (*sessionKeys, []byte) {
+// sessionPacket makes a session's keys, and a good packet of that session.
+func sessionPacket(t testing.TB) (*keys, []byte) {
 	_, k1, k2, err := crypto.DeriveSessionKeys(types.AuthAlg_HMAC_SHA256, make([]byte, 16), make([]byte, 16), 0x12, "oper", crypto.PadPassword20([]byte(password)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := &sessionKeys{console: 0xa0a1a2a3, integrity: types.IntegrityAlg_HMAC_SHA256_128, k1: k1, k2: k2}
-	payload, err := crypto.EncryptAESPayload([]byte("a message of some length"), k2, make([]byte, 16))
+	k := &keys{integrity: types.IntegrityAlg_HMAC_SHA256_128, k1: k1, k2: k2}
+	packet, err := k.seal(0xa0a1a2a3, 1, []byte("a message of some length"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return keys, seal(t, keys, payload)
+	return k, packet
 }
 
-// seal makes a packet with a right integrity code around a payload.
-func seal(t testing.TB, keys *sessionKeys, payload []byte) []byte {
-	packet := []byte{rmcpVersion, 0, 0xff, classIPMI, formatRMCP, encrypted | authenticated}
-	packet = binary.LittleEndian.AppendUint32(packet, keys.console)
-	packet = binary.LittleEndian.AppendUint32(packet, 1)
-	packet = binary.LittleEndian.AppendUint16(packet, uint16(len(payload)))
-	packet = append(packet, payload...)
-	pad := types.IntegrityPadLen(payloadOffset-authTypeOffset, len(payload))
-	for range pad {
-		packet = append(packet, 0xff)
-	}
-	packet = append(packet, byte(pad), 7)
-	code, err := crypto.SessionIntegrityAuthCode(keys.integrity, packet[authTypeOffset:], keys.k1, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return append(packet, code...)
-}
-
-func TestAcceptable(t *testing.T) {
-	keys, good := sessionPacket(t)
-	if !acceptable(good, types.PayloadTypeIPMI, keys) {
+func TestProve(t *testing.T) {
+	k, good := sessionPacket(t)
+	if !isRMCPPlus(good) || !k.prove(good) {
 		t.Fatal("a good packet is refused")
 	}
-	if acceptable(good, types.PayloadTypeIPMI, nil) || acceptable(good, types.PayloadTypeRAKPMessage4, keys) {
+	if message, ok := k.open(good); !ok || string(message) != "a message of some length" {
+		t.Errorf("%q, %v from a good packet", message, ok)
+	}
+	if isSetUp(good) {
 		t.Error("a packet of a session is taken outside of one")
 	}
 	for n := range good {
-		if acceptable(good[:n], types.PayloadTypeIPMI, keys) {
+		if isRMCPPlus(good[:n]) && k.prove(good[:n]) {
 			t.Errorf("a packet cut to %d bytes is taken", n)
 		}
 		if n == 1 || n == 2 {
@@ -120,47 +100,69 @@ func TestAcceptable(t *testing.T) {
 		}
 		bad := slices.Clone(good)
 		bad[n] ^= 0x20
-		if acceptable(bad, types.PayloadTypeIPMI, keys) {
+		if isRMCPPlus(bad) && k.prove(bad) {
 			t.Errorf("a packet with byte %d turned over is taken", n)
 		}
 	}
+}
+
+// A BMC's own packet that cannot be decrypted is no message, whatever its length.
+func TestOpenNonsense(t *testing.T) {
+	k, _ := sessionPacket(t)
 	for _, length := range []int{0, 15, 16, 31, 33} {
-		if acceptable(seal(t, keys, make([]byte, length)), types.PayloadTypeIPMI, keys) {
+		packet := protocol.BuildRMCPPlusPacket(0, encrypted|authenticated, 1, 1, make([]byte, length))
+		if _, ok := k.open(packet); ok {
 			t.Errorf("an encrypted payload of %d bytes is taken", length)
 		}
 	}
 }
 
-// A refusal of two bytes is read as the status that it is; nothing else changes.
-func TestComplete(t *testing.T) {
-	header := []byte{rmcpVersion, 0, 0xff, classIPMI, formatRMCP, 0x11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
-	for payload, want := range map[string]int{"": 0, "\x00": 1, "\x00\x00": 2, "\x00\x11": 8, "\x00\x11\x00\x00\x01": 8,
-		"\x00\x11\x00\x00\x01\x02\x03\x04": 8, "\x00\x11\x00\x00\x01\x02\x03\x04\x05": 9} {
-		buffer := make([]byte, 64)
-		n := copy(buffer, header)
-		n += copy(buffer[n:], payload)
-		buffer[lengthOffset] = byte(len(payload))
-		if got := complete(buffer, n); got != payloadOffset+want || int(buffer[lengthOffset]) != want {
-			t.Errorf("%q: %d bytes, length %d; want a payload of %d", payload, got, buffer[lengthOffset], want)
+// A refusal may end after the status code; anything else needs its whole head.
+func TestSetUpReply(t *testing.T) {
+	for payload, want := range map[string]bool{"": false, "\x00": false, "\x00\x00": false, "\x00\x11": true, "\x00\x11\x00\x00\x01": true,
+		"\x00\x11\x00\x00\x01\x02\x03\x04": true, "\x00\x00\x00\x00\x01\x02\x03\x04": true, "\x00\x00\x00\x00\x01\x02\x03": false} {
+		r, ok := parseSetUp(plainPacket(types.PayloadTypeRAKPMessage2, []byte(payload)))
+		if ok != want {
+			t.Errorf("%q: taken %v, want %v", payload, ok, want)
+		}
+		if ok && len(payload) == 8 && (r.console != 0x04030201 || r.isFor(0) || !r.isFor(0x04030201)) {
+			t.Errorf("%q: console %#x", payload, r.console)
+		}
+		if ok && len(payload) < 8 && !r.isFor(77) {
+			t.Errorf("%q: a refusal without a session id is not taken", payload)
 		}
 	}
 }
 
-func FuzzAcceptable(f *testing.F) {
-	keys, good := sessionPacket(f)
-	f.Add(good, uint8(0), true)
-	f.Add([]byte{rmcpVersion, 0, 0xff, classIPMI, formatRMCP, 0x11, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0}, uint8(0x11), false)
-	f.Fuzz(func(t *testing.T, packet []byte, expect uint8, inSession bool) {
-		k := keys
-		if !inSession {
-			k = nil
+func TestWindow(t *testing.T) {
+	var w window
+	for i, step := range []struct {
+		number uint32
+		fresh  bool
+	}{{0, false}, {1, true}, {1, false}, {3, true}, {2, true}, {2, false}, {3, false}, {200, true}, {137, true}, {137, false}, {136, false}, {200, false}, {0xffffffff, true}, {1, false}} {
+		if got := w.fresh(step.number); got != step.fresh {
+			t.Errorf("step %d: number %d is fresh %v, want %v", i, step.number, got, step.fresh)
 		}
-		if !acceptable(packet, types.PayloadType(expect), k) {
-			return
+	}
+}
+
+func FuzzPacket(f *testing.F) {
+	k, good := sessionPacket(f)
+	f.Add(good)
+	f.Add(plainPacket(types.PayloadTypeRAKPMessage2, []byte{0, 0x11}))
+	f.Add(suitesReply(0, []byte{0xc0, 17, 3, 0x44, 0x81}, format15))
+	f.Fuzz(func(t *testing.T, packet []byte) {
+		parseSetUp(packet)
+		parseReply(packet)
+		if message, ok := outside(packet); ok {
+			parseReply(message)
 		}
-		buffer := append(packet, make([]byte, minSetUpReply)...)
-		if n := complete(buffer, len(packet)); n < payloadOffset || n > len(buffer) {
-			t.Errorf("a packet of %d bytes became one of %d", len(packet), n)
+		if isRMCPPlus(packet) {
+			k.prove(packet)
+			k.open(packet)
+		}
+		if status, err := parseStatus(packet); err == nil && status.Power == primitives.PowerUnknown {
+			t.Error("a chassis status leaves the power unknown")
 		}
 	})
 }

@@ -119,10 +119,19 @@ set_working_mc 0x20
 // awaitAnswer waits until a BMC tells its cipher suites.
 func awaitAnswer(t *testing.T, address string, port int) {
 	t.Helper()
-	target := Target{Host: address, Port: port}
+	conn, err := net.DialUDP("udp", nil, &net.UDPAddr{IP: net.ParseIP(address), Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	buffer := make([]byte, 512)
 	for range 500 {
-		suites, err := discover(context.Background(), primitives.SystemClock{}, target.address(), 100*time.Millisecond)
-		if err == nil && len(suites) > 0 {
+		var list survey
+		for _, question := range list.questions() {
+			_, _ = conn.Write(question)
+		}
+		_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		if n, err := conn.Read(buffer); err == nil && list.take(buffer[:n]) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -349,15 +358,16 @@ func (r *relay) counts() (requests, replies int) {
 	return r.requests, r.replies
 }
 
-// noLeaks fails the test where goroutines of the client outlive it.
+// noLeaks fails the test where goroutines of the client outlive it and the time
+// that its sockets may idle.
 func noLeaks(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
 		var stacks string
-		for range 100 {
+		for range 500 {
 			buffer := make([]byte, 1<<20)
 			stacks = string(buffer[:runtime.Stack(buffer, true)])
-			if !strings.Contains(stacks, "go-ipmi/pkg/client") && !strings.Contains(stacks, "ipmi.(*wire)") {
+			if !strings.Contains(stacks, "ipmi.(*socket)") && !strings.Contains(stacks, "ipmi.(*Client)") {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)

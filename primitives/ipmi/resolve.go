@@ -1,0 +1,48 @@
+package ipmi
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"ctys/primitives"
+)
+
+// resolve finds the addresses of a target, in the order of the resolver. An
+// address needs no resolver.
+func resolve(ctx context.Context, target Target) ([]netip.AddrPort, error) {
+	port := uint16(target.port())
+	if ip, err := netip.ParseAddr(target.Host); err == nil {
+		return []netip.AddrPort{netip.AddrPortFrom(plain(ip), port)}, nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", target.Host)
+	switch {
+	case ctx.Err() != nil:
+		return nil, ended(ctx, "the time was over before the name of the BMC was found; nothing was sent")
+	case err != nil:
+		return nil, failed(primitives.Unreachable, "the name of the BMC is not known here; check it, or give an address", err)
+	}
+	addresses := make([]netip.AddrPort, len(ips))
+	for i, ip := range ips {
+		addresses[i] = netip.AddrPortFrom(plain(ip), port)
+	}
+	return addresses, nil
+}
+
+// plain writes an address as the socket gives it back: IPv4 as itself and a
+// zone as the name of its interface.
+func plain(ip netip.Addr) netip.Addr {
+	ip = ip.Unmap()
+	if index, err := strconv.Atoi(ip.Zone()); err == nil {
+		return ip.WithZone(zoneName(index))
+	}
+	return ip
+}
+
+func zoneName(index int) string {
+	if link, err := net.InterfaceByIndex(index); err == nil {
+		return link.Name
+	}
+	return strconv.Itoa(index)
+}
