@@ -174,7 +174,7 @@ func TestSilentAboutSuites(t *testing.T) {
 		if question {
 			asked.Add(1)
 		}
-		return question
+		return question || !reply && proposes(packet, types.AuthAlg_HMAC_SHA256)
 	})
 	c := New(Options{})
 	if _, err := c.Status(within5s(t), path.target); err != nil {
@@ -186,6 +186,36 @@ func TestSilentAboutSuites(t *testing.T) {
 	}
 	if after := asked.Load(); before == 0 || after != before {
 		t.Errorf("the suites were asked for %d times in the first call, %d times in both", before, after)
+	}
+}
+
+// proposes tells whether a packet is an Open Session with such an algorithm.
+func proposes(packet []byte, auth types.AuthAlg) bool {
+	const authOffset = payloadOffset + 12
+	return packet[payloadTypeOffset] == uint8(types.PayloadTypeRmcpOpenSessionRequest) && packet[authOffset] == uint8(auth)
+}
+
+// A BMC that drops a proposal it does not know is asked which suites it has.
+func TestSilentAboutProposal(t *testing.T) {
+	noLeaks(t)
+	sim := startSimulator(t, "127.111.77.1")
+	var proposals atomic.Int64
+	path := startRelay(t, sim.target, func(reply bool, _ int, packet []byte) bool {
+		lost := !reply && proposes(packet, types.AuthAlg_HMAC_SHA256)
+		if lost {
+			proposals.Add(1)
+		}
+		return lost
+	})
+	c := New(Options{})
+	if _, err := c.Status(within5s(t), path.target); err != nil {
+		t.Fatal(err)
+	}
+	if n := proposals.Load(); n != 1 {
+		t.Errorf("suite 17 was proposed %d times, want once", n)
+	}
+	if got := c.bmcs.of(path.target.address()).suite; got != 3 {
+		t.Errorf("suite %v was used, want 3", got)
 	}
 }
 
