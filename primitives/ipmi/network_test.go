@@ -1,0 +1,126 @@
+package ipmi
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ctys/primitives"
+)
+
+// IPv6 addresses, and a name of which one address leads nowhere.
+func TestAddresses(t *testing.T) {
+	noLeaks(t)
+	if conn, err := net.ListenPacket("udp", "[::1]:0"); err != nil {
+		t.Skip("this machine has no IPv6 loopback")
+	} else {
+		conn.Close()
+	}
+	c := New(Options{})
+	six := (&fakeBMC{on: true}).serve(t, "::1")
+	if status, err := c.Status(within5s(t), six); err != nil || status.Power != primitives.PowerOn {
+		t.Errorf("%v, %v", status, err)
+	}
+	shut := Target{Host: "::1", Port: freePort(t, "::1"), User: "oper", Password: secret(password)}
+	_, err := c.Status(within5s(t), shut)
+	wantKind(t, err, primitives.Unreachable)
+	for _, address := range []string{"127.0.0.1", "::1"} {
+		named := (&fakeBMC{}).serve(t, address)
+		named.Host = "localhost"
+		addresses, err := resolve(within5s(t), named)
+		if err != nil || !slices.ContainsFunc(addresses, func(a netip.AddrPort) bool { return a.Addr().String() == address }) {
+			continue // the name means something else here
+		}
+		if _, err := c.Status(within5s(t), named); err != nil {
+			t.Errorf("localhost, on %s: %v", address, err)
+		}
+	}
+}
+
+// A name and its address are one BMC, with one queue.
+func TestNameAndAddressShareAQueue(t *testing.T) {
+	b := &fakeBMC{}
+	target := b.serve(t, "127.0.0.1")
+	held := New(Options{}).bmcs.of(target.address())
+	if err := held.lock(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	defer held.unlock()
+	target.Host = "localhost"
+	if addresses, err := resolve(within5s(t), target); err != nil || addresses[0].String() != held.address {
+		t.Skip("localhost is not 127.0.0.1 first here")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	_, err := New(Options{}).Status(ctx, target)
+	wantKind(t, err, primitives.Timeout, "nothing was sent")
+}
+
+// Dead BMCs cost one deadline together, and do not hold up the others.
+func TestDeadOnesHoldUpNobody(t *testing.T) {
+	noLeaks(t)
+	const dead = 3 * atOnce
+	c := New(Options{})
+	silent := func() Target {
+		conn, err := net.ListenPacket("udp", "127.111.5.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		return Target{Host: "127.111.5.1", Port: conn.LocalAddr().(*net.UDPAddr).Port, User: "oper", Password: secret(password)}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+	defer cancel()
+	var group sync.WaitGroup
+	var timeouts atomic.Int64
+	for range dead {
+		target := silent()
+		group.Go(func() {
+			if _, err := c.Status(ctx, target); primitives.KindOf(err) == primitives.Timeout {
+				timeouts.Add(1)
+			}
+		})
+	}
+	for n := range 20 {
+		target := (&fakeBMC{}).serve(t, fmt.Sprintf("127.111.5.%d", n+2))
+		group.Go(func() {
+			if _, err := c.Status(ctx, target); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if timeouts.Load() != dead {
+		t.Errorf("%d of %d silent BMCs timed out", timeouts.Load(), dead)
+	}
+}
+
+func TestParseStatus(t *testing.T) {
+	for _, test := range []struct {
+		data []byte
+		want Status
+	}{
+		{[]byte{0x00, 0, 0}, Status{Power: primitives.PowerOff, Restore: "off"}},
+		{[]byte{0x21, 0x10, 0x40}, Status{Power: primitives.PowerOn, Restore: "previous", LastEvent: []string{"switched on by IPMI"}, Identify: "off"}},
+		{[]byte{0x5e, 0x0f, 0x6f, 0x00}, Status{Power: primitives.PowerOff, Restore: "on",
+			LastEvent: []string{"mains failed", "overload", "interlock", "fault"},
+			Faults:    []string{"overload", "interlock", "power fault", "control fault", "intrusion", "lockout", "drive fault", "fan fault"},
+			Identify:  "on"}},
+		{[]byte{0xe1, 0, 0x50}, Status{Power: primitives.PowerOn, Identify: "timed"}},
+		{[]byte{0x61, 0, 0x70}, Status{Power: primitives.PowerOn}},
+	} {
+		got, err := parseStatus(test.data)
+		if err != nil || fmt.Sprint(got) != fmt.Sprint(test.want) {
+			t.Errorf("% x: %+v, %v; want %+v", test.data, got, err, test.want)
+		}
+	}
+	if _, err := parseStatus([]byte{1, 0}); kindOf(err) != primitives.Internal {
+		t.Errorf("two bytes of a status: %v", err)
+	}
+}
