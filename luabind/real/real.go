@@ -58,7 +58,7 @@ func New(options Options) (luabind.Capabilities, func() error) {
 		WOL:      wol.New(),
 		NIC:      nic.New(),
 		Bridge:   bridge.New(),
-		IPMI:     ipmi.New(ipmi.Options{Clock: clock}),
+		IPMI:     ipmi.New(ipmi.Options{Clock: clock, Cache: cacheFolder()}),
 		Shutdown: down,
 		Probe:    probe.New(probe.Options{Clock: clock}),
 		Exec:     exec.New(clock),

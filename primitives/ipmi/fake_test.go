@@ -39,14 +39,13 @@ type fakeBMC struct {
 }
 
 type fakeSession struct {
-	open          rmcpplus.OpenSessionRequest
-	first         rmcpplus.RAKPMessage1
-	random        [16]byte
-	keys          *keys
-	active        bool
-	in            window
-	out           uint32
-	consoleRandom [16]byte
+	open   rmcpplus.OpenSessionRequest
+	first  rmcpplus.RAKPMessage1
+	random [16]byte
+	keys   *keys
+	active bool
+	in     window
+	out    uint32
 }
 
 func (b *fakeBMC) serve(t testing.TB, address string) Target {
