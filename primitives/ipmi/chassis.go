@@ -2,175 +2,71 @@ package ipmi
 
 import (
 	"context"
-	"errors"
-
-	"github.com/bougou/go-ipmi/pkg/command/chassis"
-	"github.com/bougou/go-ipmi/pkg/types"
 
 	"ctys/primitives"
 )
 
-// Chassis commands (IPMI 2.0, appendix G).
-const (
-	netFnChassis  = 0x00
-	cmdStatus     = 0x01
-	cmdControl    = 0x02
-	statusMinimum = 3 // bytes of Get Chassis Status
-)
+// chassisStatus is Get Chassis Status (28.2).
+var chassisStatus = command{netFn: netFnChassis, number: 0x01}
 
-// Status reads the power state, with what else Get Chassis Status tells (28.2),
-// with the privilege USER. What is lost on the way, or met a busy node, is asked
-// for again until ctx ends, or until DefaultPatience has passed where ctx has no
-// deadline.
-//
-// Kinds: Timeout (no answer), Unreachable (no such name, no way, port closed),
-// Auth (name or password refused), Denied (the account may not), Busy (no free
-// session, node busy, firmware update), Unsupported (no common cipher suite),
-// Invalid (the target itself), Canceled, Internal (the BMC spoke nonsense).
-func (c *Client) Status(ctx context.Context, target Target) (Status, error) {
-	var status Status
-	err := c.inSession(ctx, "ipmi.status", target, types.PrivilegeLevelUser,
-		func(ctx context.Context, s *session) (err error) {
-			status, err = s.status(ctx)
-			return err
-		})
-	return status, err
-}
+const netFnChassis = 0x00
 
-// Control sends one chassis control with the privilege OPERATOR and returns
-// when the BMC has accepted it; the power may still be on its way.
-//
-// PowerOn, PowerOff and PowerSoft read the state first and send nothing where
-// it is reached already; after a lost reply they read it again and repeat only
-// where it is not. Cycle, Reset and Diag are sent at most once: where the reply
-// is lost, nobody knows whether the BMC obeyed, and the error has the kind
-// Timeout and says "unknown, not repeated". Kinds are otherwise as with Status.
-func (c *Client) Control(ctx context.Context, target Target, control Control) error {
-	const op = "ipmi.control"
-	code, ok := controlCodes[control]
-	if !ok {
-		return primitives.Errorf(primitives.Invalid, op, target.Host,
-			"%q is no chassis control: on, off, soft, cycle, reset or diag", string(control))
-	}
-	return c.inSession(ctx, op, target, types.PrivilegeLevelOperator,
-		func(ctx context.Context, s *session) error {
-			if goal, ok := goals[control]; ok {
-				return s.reach(ctx, control, code, goal)
-			}
-			_, err := s.onceNamed(ctx, naming(control), controlling(code))
-			return err
-		})
-}
-
-var controlCodes = map[Control]chassis.ChassisControl{
-	PowerOff:  chassis.ChassisControlPowerDown,
-	PowerOn:   chassis.ChassisControlPowerUp,
-	PowerSoft: chassis.ChassisControlSoftShutdown,
-	Cycle:     chassis.ChassisControlPowerCycle,
-	Reset:     chassis.ChassisControlHardReset,
-	Diag:      chassis.ChassisControlDiagnosticInterrupt,
-}
-
-// goals are the states after the controls that may be repeated.
-var goals = map[Control]primitives.Power{
-	PowerOff:  primitives.PowerOff,
-	PowerOn:   primitives.PowerOn,
-	PowerSoft: primitives.PowerOff,
-}
-
-func naming(control Control) string { return `control "` + string(control) + `"` }
-
-func controlling(code chassis.ChassisControl) command {
-	return command{netFn: netFnChassis, number: cmdControl, data: (&chassis.ChassisControlRequest{ChassisControl: code}).Pack()}
-}
-
-// status asks for the chassis status.
-func (s *session) status(ctx context.Context) (Status, error) {
-	data, err := s.ask(ctx, command{netFn: netFnChassis, number: cmdStatus})
+// readChassis asks for the status of the chassis; its time is left to the caller.
+func readChassis(ctx context.Context, a asker) (Status, error) {
+	data, err := a.ask(ctx, chassisStatus)
 	if err != nil {
 		return Status{}, err
 	}
-	status, err := parseStatus(data)
-	if err != nil {
-		return Status{}, err
-	}
-	status.At = s.clock.Now()
-	return status, nil
+	return parseStatus(data)
 }
 
-// reach sends a control that may be repeated, unless the machine is where it
-// leads already. A lost reply is followed by a look, and only then by the
-// control again.
-func (s *session) reach(ctx context.Context, control Control, code chassis.ChassisControl, goal primitives.Power) error {
-	pause := busyWait
-	for wait := 4 * s.line.pace.first(remaining(ctx, s.clock)); ; wait *= 2 {
-		status, err := s.status(ctx)
-		if err != nil || status.Power == goal {
-			return err
-		}
-		r, err := s.exchange(ctx, &request{command: controlling(code)}, wait)
-		if err == nil && r.code == codeBusy {
-			_ = s.clock.Sleep(ctx, pause) // its end is seen below
-			pause = longer(pause)
-			err = refusal(command{}, r.code)
-		} else if err == nil {
-			_, err = result(controlling(code), r)
-			return err
-		} else if !errors.Is(err, errLost) {
-			return err
-		}
-		switch {
-		case !over(ctx, s.clock):
-		case kindOf(err) == primitives.Busy:
-			return err
-		default:
-			return ended(ctx, "the "+naming(control)+" was sent and no reply came; whether it is obeyed is unknown: read the state")
-		}
-	}
-}
-
-// The bits of Get Chassis Status (table 28-3), in the order in which they are
-// told.
-var (
-	powerFaults = []bitWord{{0x02, "overload"}, {0x04, "interlock"}, {0x08, "power fault"}, {0x10, "control fault"}}
-	lastEvents  = []bitWord{{0x01, "mains failed"}, {0x02, "overload"}, {0x04, "interlock"}, {0x08, "fault"}, {0x10, "switched on by IPMI"}}
-	otherFaults = []bitWord{{0x01, "intrusion"}, {0x02, "lockout"}, {0x04, "drive fault"}, {0x08, "fan fault"}}
-
-	restorePolicies = [4]string{"off", "previous", "on", ""}
-	identifyStates  = [4]string{"off", "timed", "on", ""}
-)
-
-type bitWord struct {
-	bit  byte
-	word string
-}
-
-func wordsOf(table []bitWord, bits byte) (words []string) {
-	for _, entry := range table {
-		if bits&entry.bit != 0 {
-			words = append(words, entry.word)
-		}
-	}
-	return words
-}
-
-// parseStatus reads the data of Get Chassis Status.
+// parseStatus reads what follows the completion code of Get Chassis Status
+// (28.2, table 28-3): the power, what happened to it last, and the rest of the
+// chassis. A fourth byte, about the buttons of the front panel, is optional and
+// left alone.
 func parseStatus(data []byte) (Status, error) {
-	if len(data) < statusMinimum {
-		return Status{}, nonsense("a chassis status that is too short", data)
+	if len(data) < 3 {
+		return Status{}, unreadable("Get Chassis Status", data)
 	}
-	power, event, other := data[0], data[1], data[2]
+	current, last, misc := data[0], data[1], data[2]
 	status := Status{
 		Power:     primitives.PowerOff,
-		Restore:   restorePolicies[power>>5&3],
-		LastEvent: wordsOf(lastEvents, event),
-		Faults:    append(wordsOf(powerFaults, power), wordsOf(otherFaults, other)...),
+		Restore:   restorePolicies[current>>5&3],
+		LastEvent: flagged(last, lastEvents),
+		Faults:    append(flagged(current, powerFaults), flagged(misc, chassisFaults)...),
 	}
-	if power&0x01 != 0 {
+	if current&1 != 0 {
 		status.Power = primitives.PowerOn
 	}
-	if other&0x40 != 0 { // it tells the state of Identify
-		status.Identify = identifyStates[other>>4&3]
+	if misc&0x40 != 0 {
+		status.Identify = identifyStates[misc>>4&3]
 	}
 	return status, nil
+}
+
+var restorePolicies = [4]string{"off", "previous", "on", ""}
+
+var identifyStates = [4]string{"off", "timed", "on", ""}
+
+// flag is the meaning of one bit.
+type flag struct {
+	bit   byte
+	words string
+}
+
+var powerFaults = []flag{{1, "overload"}, {2, "interlock"}, {3, "power fault"}, {4, "control fault"}}
+
+var chassisFaults = []flag{{0, "intrusion"}, {1, "lockout"}, {2, "drive fault"}, {3, "fan fault"}}
+
+var lastEvents = []flag{{0, "mains failed"}, {1, "overload"}, {2, "interlock"}, {3, "fault"}, {4, "switched on by IPMI"}}
+
+// flagged names the bits that are set.
+func flagged(b byte, flags []flag) []string {
+	var names []string
+	for _, f := range flags {
+		if b>>f.bit&1 != 0 {
+			names = append(names, f.words)
+		}
+	}
+	return names
 }

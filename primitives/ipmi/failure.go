@@ -11,7 +11,8 @@ type failure struct {
 	kind    primitives.Kind
 	message string
 	cause   error
-	refusal bool // surely nothing was carried out: the BMC said so, or nothing was sent
+	code    byte // completion code with which the BMC refused; 0: it did not
+	unsent  bool // nothing was sent
 }
 
 func failed(kind primitives.Kind, message string, cause error) *failure {

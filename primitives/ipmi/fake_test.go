@@ -247,7 +247,7 @@ func (b *fakeBMC) carryOut(id uint32, c command) (byte, []byte) {
 	case c.netFn == netFnApp && c.number == cmdClose:
 		delete(b.sessions, id)
 		return 0, nil
-	case c.netFn == netFnChassis && c.number == cmdStatus:
+	case c.netFn == netFnChassis && c.number == chassisStatus.number:
 		if b.on {
 			return 0, []byte{0x61, 0, 0x40}
 		}

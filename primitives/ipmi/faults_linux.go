@@ -26,13 +26,11 @@ func wantFaults(conn *net.UDPConn, six bool) {
 }
 
 // readFaults takes what the system has kept and tells those whom it concerns.
-// It is false where there was nothing.
-func (s *socket) readFaults() bool {
+func (s *socket) readFaults() {
 	raw, err := s.conn.SyscallConn()
 	if err != nil {
-		return false
+		return
 	}
-	any := false
 	_ = raw.Control(func(fd uintptr) {
 		var control [512]byte
 		for {
@@ -40,13 +38,11 @@ func (s *socket) readFaults() bool {
 			if err != nil {
 				return
 			}
-			any = true
 			if errno := extendedError(control[:n]); isFinal(errno) {
 				s.fault(addrPort(to), errno)
 			}
 		}
 	})
-	return any
 }
 
 // extendedError reads the error of a struct sock_extended_err; zero where there

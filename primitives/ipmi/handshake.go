@@ -109,7 +109,7 @@ func (h *handshake) exchange(own context.Context, until time.Time, next func() [
 		case !errors.Is(err, errLost) || !h.clock.Now().Before(until):
 			return setUpReply{}, err
 		}
-		h.line.lost()
+		h.line.yield()
 	}
 }
 
@@ -281,8 +281,8 @@ func (h *handshake) activate(own context.Context, until time.Time, s *session) e
 		return err
 	case !r.refused():
 		return h.fourth(r, sik)
-	case isGone(r.status):
-		return h.confirm(own, until, s, r)
+	case isGone(r.status) && h.confirm(own, until, s):
+		return nil
 	}
 	h.halfway = h.sent-before > 1 && !isFalseAccount(r.status)
 	return h.refusal(r)
@@ -320,18 +320,16 @@ func isFalseAccount(status types.RmcpStatusCode) bool {
 // open whose RAKP message 3 was refused: message 4 was lost and the refusal is
 // the answer to the second message 3, or the session is gone. The integrity
 // code of the command's reply proves what message 4 would have.
-func (h *handshake) confirm(own context.Context, until time.Time, s *session, r setUpReply) error {
+func (h *handshake) confirm(own context.Context, until time.Time, s *session) bool {
 	const present = 0 // Set Session Privilege Level: only tell the level (22.18)
+	c := command{netFn: netFnApp, number: cmdSetPrivilege, data: []byte{present}}
 	wait := h.line.pace.first(until.Sub(h.clock.Now()))
 	for range 3 {
-		if _, err := s.single(own, command{netFn: netFnApp, number: cmdSetPrivilege, data: []byte{present}}, wait); !errors.Is(err, errLost) {
-			if err == nil {
-				return nil
-			}
-			break
+		if _, err := s.single(own, c, wait); !errors.Is(err, errLost) {
+			return err == nil
 		}
 	}
-	return h.refusal(r)
+	return false
 }
 
 // refusal words a refusal and tells whether it is to be believed.

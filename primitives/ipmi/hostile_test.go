@@ -46,7 +46,7 @@ func TestPrivilegeOnlyWhereWanted(t *testing.T) {
 	if err := c.Control(within5s(t), target, Diag); err != nil {
 		t.Fatal(err)
 	}
-	want := []byte{cmdStatus, cmdClose, cmdSetPrivilege, cmdControl, cmdClose}
+	want := []byte{chassisStatus.number, cmdClose, cmdSetPrivilege, cmdControl, cmdClose}
 	if _, got := b.seen(); !slices.Equal(got, want) {
 		t.Errorf("commands %#x, want %#x", got, want)
 	}
@@ -57,7 +57,7 @@ func TestNodeBusy(t *testing.T) {
 	var asked atomic.Int64
 	busy := func(times int64) func(command) (byte, []byte, bool) {
 		return func(c command) (byte, []byte, bool) {
-			return codeBusy, nil, c.number == cmdStatus && asked.Add(1) <= times
+			return codeBusy, nil, c.number == chassisStatus.number && asked.Add(1) <= times
 		}
 	}
 	b := &fakeBMC{command: busy(2)}
@@ -158,7 +158,7 @@ func TestCanceledSetUp(t *testing.T) {
 func TestNonsense(t *testing.T) {
 	onStatus := func(change func([]byte) []byte) func([]byte) []byte {
 		return func(message []byte) []byte {
-			if message[5] == cmdStatus && message[1]>>2 == netFnChassis|1 {
+			if message[5] == chassisStatus.number && message[1]>>2 == netFnChassis|1 {
 				return change(message)
 			}
 			return message
@@ -169,7 +169,7 @@ func TestNonsense(t *testing.T) {
 		"cut":             {message: onStatus(func(m []byte) []byte { return m[:5] })},
 		"nothing":         {message: onStatus(func([]byte) []byte { return []byte{} })},
 		"another command": {message: onStatus(func(m []byte) []byte { m[5] ^= 0x40; m[len(m)-1] -= 0x40; return m })},
-		"short status":    {command: func(c command) (byte, []byte, bool) { return 0, []byte{1}, c.number == cmdStatus }},
+		"short status":    {command: func(c command) (byte, []byte, bool) { return 0, []byte{1}, c.number == chassisStatus.number }},
 	}
 	for name, b := range cases {
 		t.Run(name, func(t *testing.T) {

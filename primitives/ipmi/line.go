@@ -24,12 +24,11 @@ type line struct {
 	to     netip.AddrPort
 	pace   pace
 
-	console uint32   // session id of the present set-up or session, chosen here
-	former  []uint32 // those of set-ups that were given up
-	mail    chan arrival
-	alarm   chan struct{}
-	// silent is called when the BMC lets a first reply wait, once or more.
-	silent func()
+	console   uint32   // session id of the present set-up or session, chosen here
+	former    []uint32 // those of set-ups that were given up
+	mail      chan arrival
+	alarm     chan struct{}
+	leaveGate func() // may be called several times
 }
 
 // arrival is a datagram of the BMC, or what the network says of the way to it.
@@ -57,9 +56,9 @@ func (l *line) renew() {
 // and was not sent.
 func (l *line) send(packet []byte) error {
 	if err := l.socket.send(packet, l.to); err != nil {
-		unsent := noWay(err)
-		unsent.refusal = true
-		return unsent
+		refused := noWay(err)
+		refused.unsent = true
+		return refused
 	}
 	return nil
 }
@@ -93,12 +92,8 @@ func (l *line) ring() {
 	}
 }
 
-// lost notes that a reply did not come in time.
-func (l *line) lost() {
-	if l.silent != nil {
-		l.silent()
-	}
-}
+// yield lets other BMCs' calls begin: this one lets a reply wait.
+func (l *line) yield() { l.leaveGate() }
 
 // stray looks at a datagram that answers nothing. A late answer to an Open
 // Session names a session that the BMC has begun for nobody: it is told so, or

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/bougou/go-ipmi/pkg/types"
@@ -56,12 +57,12 @@ type socket struct {
 
 // line opens a way to an address. There is one for each address at a time,
 // which the BMC's queue sees to.
-func (n *network) line(to netip.AddrPort, silent func()) (*line, error) {
+func (n *network) line(to netip.AddrPort, leaveGate func()) (*line, error) {
 	s, err := n.enter(placeOf(to))
 	if err != nil {
 		return nil, err
 	}
-	l := &line{clock: n.clock, socket: s, to: to, mail: make(chan arrival, mailbox), alarm: make(chan struct{}, 1), silent: silent}
+	l := &line{clock: n.clock, socket: s, to: to, mail: make(chan arrival, mailbox), alarm: make(chan struct{}, 1), leaveGate: leaveGate}
 	s.mu.Lock()
 	s.byAddress[to] = l
 	s.mu.Unlock()
@@ -152,18 +153,21 @@ func (s *socket) rename(l *line) {
 }
 
 // sendTries bounds how often a packet is offered to the system, which refuses
-// one each time that it has the fault of an earlier one to tell.
-const sendTries = 4
+// one each time that it has the fault of another one to tell.
+const sendTries = 8
 
+// send hands a packet to the system. What it has no room for, or refuses for
+// the faults of others time and again, is lost as on any other way.
 func (s *socket) send(packet []byte, to netip.AddrPort) error {
 	var err error
 	for range sendTries {
 		if _, err = s.conn.WriteToUDPAddrPort(packet, to); err == nil {
 			return nil
 		}
-		if !s.readFaults() {
-			return err
-		}
+		s.readFaults()
+	}
+	if errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOBUFS) {
+		return nil // a refused port is never told of the packet that is sent just now
 	}
 	return err
 }

@@ -101,6 +101,35 @@ func TestDeadOnesHoldUpNobody(t *testing.T) {
 	}
 }
 
+// What the system tells of closed ports concerns those who asked there, and
+// nobody else on the same socket.
+func TestRefusedPortsConcernNobodyElse(t *testing.T) {
+	noLeaks(t)
+	c := New(Options{})
+	var group sync.WaitGroup
+	for n := range 200 {
+		shut := Target{Host: fmt.Sprintf("127.111.6.%d", n+1), Port: 1, User: "oper", Password: secret(password)}
+		group.Go(func() {
+			for range 5 {
+				if _, err := c.Status(within5s(t), shut); primitives.KindOf(err) != primitives.Unreachable {
+					t.Errorf("%s: %v, want unreachable", shut.Host, err)
+				}
+			}
+		})
+	}
+	for n := range 40 {
+		target := (&fakeBMC{}).serve(t, fmt.Sprintf("127.111.7.%d", n+1))
+		group.Go(func() {
+			for range 10 {
+				if _, err := c.Status(within5s(t), target); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
 func TestParseStatus(t *testing.T) {
 	for _, test := range []struct {
 		data []byte

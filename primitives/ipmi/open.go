@@ -129,7 +129,7 @@ func (o *opening) discover(ctx context.Context) (s *session, done bool, err erro
 	h := o.handshake(best)
 	err = h.openSession(ctx, o.clock.Now().Add(eagerWait))
 	if errors.Is(err, errLost) {
-		o.line.lost()
+		o.line.yield()
 		var list []types.CipherSuiteID
 		list, err = o.survey(ctx, h, o.share(ctx, 8))
 		if len(list) > 0 {
@@ -232,7 +232,7 @@ func (o *opening) judge(ctx context.Context, suite types.CipherSuiteID, s *sessi
 		o.suites = slices.DeleteFunc(slices.Clone(o.suites), func(id types.CipherSuiteID) bool { return id == suite })
 	case kindOf(err) == primitives.Busy:
 		o.last = err
-		o.line.lost()
+		o.line.yield()
 		_ = o.clock.Sleep(ctx, refusedWait) // its end is seen below
 	default:
 		return true, err

@@ -24,6 +24,8 @@ type session struct {
 	sequence byte   // of the last message (13.8)
 }
 
+var _ asker = (*session)(nil)
+
 // replyPatience is how long the answer to a command is waited for that may
 // not be sent twice. A BMC may wait for the power to follow before it
 // answers, which takes seconds; what has not come by then is lost.
@@ -52,6 +54,7 @@ func (s *session) ask(ctx context.Context, c command) ([]byte, error) {
 		switch {
 		case err == nil && r.code == codeBusy:
 			busy = refusal(c, r.code)
+			s.line.yield()
 			_ = s.clock.Sleep(ctx, pause) // its end is seen below
 			asked.sequences, pause = 0, longer(pause)
 		case err == nil:
@@ -83,6 +86,7 @@ func (s *session) onceNamed(ctx context.Context, name string, c command) ([]byte
 	if over(ctx, s.clock) {
 		return nil, ended(ctx, "the session took all the time; the "+name+" was not sent")
 	}
+	s.line.yield()
 	data, err := s.single(ctx, c, replyPatience)
 	if err == nil || refused(err) {
 		return data, err
@@ -99,7 +103,7 @@ func (s *session) onceNamed(ctx context.Context, name string, c command) ([]byte
 // out, or the packet was never sent.
 func refused(err error) bool {
 	var own *failure
-	return errors.As(err, &own) && own.refusal && own.kind != primitives.Timeout
+	return errors.As(err, &own) && (own.code != 0 || own.unsent) && own.kind != primitives.Timeout
 }
 
 // single sends a command once and waits for its reply. The error is errLost, or
@@ -126,7 +130,7 @@ func refusal(c command, code byte) *failure {
 	if m, ok := c.codes[code]; ok {
 		f = failed(m.kind, fmt.Sprintf("the BMC refused: %s (completion code %#02x)", m.words, code), nil)
 	}
-	f.refusal = true
+	f.code = code
 	return f
 }
 
@@ -161,7 +165,7 @@ func (s *session) exchange(ctx context.Context, q *request, wait time.Duration) 
 		}
 		if err != nil {
 			if errors.Is(err, errLost) {
-				s.line.lost()
+				s.line.yield()
 			}
 			return reply{}, err
 		}
