@@ -40,7 +40,8 @@ type Client struct {
 	clock   primitives.Clock
 	bmcs    registry
 	network network
-	gate    gate
+	names   gate // calls that look a name up
+	gate    gate // calls that wait for a BMC's first replies
 	memory  memory
 }
 
@@ -53,6 +54,7 @@ func New(options Options) *Client {
 	return &Client{
 		clock:   clock,
 		network: network{clock: clock},
+		names:   make(gate, lookupsAtOnce),
 		gate:    make(gate, atOnce),
 		memory:  memory{clock: clock, folder: options.Cache},
 	}
@@ -84,7 +86,7 @@ func (c *Client) somewhere(ctx context.Context, target Target, privilege types.P
 	if err != nil {
 		return err
 	}
-	addresses, err := resolve(ctx, target)
+	addresses, err := c.resolve(ctx, target)
 	if err != nil {
 		return err
 	}

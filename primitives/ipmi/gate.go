@@ -5,15 +5,19 @@ import (
 	"sync"
 )
 
-// gate bounds how many BMCs are waited for at once. Without it the replies to
-// thousands of first packets come in one burst, overflow the sockets, and are
-// sent and worked out again. A BMC that lets a reply wait does not hold its
-// place: dead ones must not hold up the others.
+// gate bounds how many calls do something at once.
 type gate chan struct{}
 
-// atOnce is how many calls may wait for a first reply: few enough that all
-// their replies fit into a socket's buffer, enough to keep a processor busy.
+// atOnce is how many calls may wait for the replies of their BMCs: few enough
+// that all these fit into a socket's buffer, enough to keep a processor busy.
+// Without a bound the replies to thousands of first packets come in one burst,
+// overflow the sockets, and are sent and worked out again. A call whose BMC lets
+// a reply wait gives its place up: dead ones must not hold up the others.
 const atOnce = 256
+
+// lookupsAtOnce is how many names are looked up at a time, each of which may
+// take a socket.
+const lookupsAtOnce = 32
 
 // enter waits for a place. The function gives it back and may be called
 // several times.

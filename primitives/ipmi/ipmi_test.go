@@ -91,6 +91,20 @@ func TestSimulatorRefusals(t *testing.T) {
 	}
 }
 
+// Every account that may read reads, also the one that may do nothing else.
+func TestSimulatorAccounts(t *testing.T) {
+	noLeaks(t)
+	sim := startSimulator(t, "127.111.77.2")
+	c := New(Options{})
+	for _, user := range []string{"admin", "oper", "user"} {
+		target := sim.target
+		target.User = user
+		if status, err := c.Status(within5s(t), target); err != nil || status.Power != primitives.PowerOn {
+			t.Errorf("%s: %v, %v", user, status, err)
+		}
+	}
+}
+
 func TestLibraryBMC(t *testing.T) {
 	for _, suites := range [][]types.CipherSuiteID{{17}, {3}, {3, 17}} {
 		t.Run(fmt.Sprint(suites), func(t *testing.T) {

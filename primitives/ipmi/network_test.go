@@ -33,7 +33,7 @@ func TestAddresses(t *testing.T) {
 	for _, address := range []string{"127.0.0.1", "::1"} {
 		named := (&fakeBMC{}).serve(t, address)
 		named.Host = "localhost"
-		addresses, err := resolve(within5s(t), named)
+		addresses, err := c.resolve(within5s(t), named)
 		if err != nil || !slices.ContainsFunc(addresses, func(a netip.AddrPort) bool { return a.Addr().String() == address }) {
 			continue // the name means something else here
 		}
@@ -53,7 +53,7 @@ func TestNameAndAddressShareAQueue(t *testing.T) {
 	}
 	defer held.unlock()
 	target.Host = "localhost"
-	if addresses, err := resolve(within5s(t), target); err != nil || addresses[0].String() != held.address {
+	if addresses, err := New(Options{}).resolve(within5s(t), target); err != nil || addresses[0].String() != held.address {
 		t.Skip("localhost is not 127.0.0.1 first here")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)

@@ -250,6 +250,9 @@ func (o *opening) ended(ctx context.Context) *failure {
 	if errors.As(o.last, &said) && endKind(ctx) == primitives.Timeout && said.kind == primitives.Busy {
 		return said
 	}
+	if endKind(ctx) == primitives.Canceled {
+		return ended(ctx, "given up before a session was open")
+	}
 	return ended(ctx, silence(o.tried))
 }
 

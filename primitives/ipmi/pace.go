@@ -56,7 +56,8 @@ func over(ctx context.Context, clock primitives.Clock) bool {
 	return ctx.Err() != nil || remaining(ctx, clock) <= 0
 }
 
-// ended is the failure for a context that is over.
+// ended is the failure for a context that is over: the deadline passed, or the
+// caller gave up.
 func ended(ctx context.Context, message string) *failure {
 	return failed(endKind(ctx), message, nil)
 }

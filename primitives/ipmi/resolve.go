@@ -11,11 +11,16 @@ import (
 
 // resolve finds the addresses of a target, in the order of the resolver. An
 // address needs no resolver.
-func resolve(ctx context.Context, target Target) ([]netip.AddrPort, error) {
+func (c *Client) resolve(ctx context.Context, target Target) ([]netip.AddrPort, error) {
 	port := uint16(target.port())
 	if ip, err := netip.ParseAddr(target.Host); err == nil {
 		return []netip.AddrPort{netip.AddrPortFrom(plain(ip), port)}, nil
 	}
+	leave, err := c.names.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", target.Host)
 	switch {
 	case ctx.Err() != nil:

@@ -70,7 +70,7 @@ func (s *session) ask(ctx context.Context, c command) ([]byte, error) {
 		if busy != nil && endKind(ctx) == primitives.Timeout {
 			return nil, busy
 		}
-		return nil, ended(ctx, "the BMC opened a session and then gave no more reply")
+		return nil, ended(ctx, "the BMC opened a session and then gave no more reply in time")
 	}
 }
 
