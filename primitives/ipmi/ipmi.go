@@ -1,17 +1,6 @@
 // Package ipmi speaks IPMI 2.0 (RMCP+) to BMCs: chassis status and control,
 // identify, boot device, sensors, event log, raw commands. Section numbers in
 // this package are those of "IPMI v2.0, revision 1.1".
-//
-// A call goes down these layers, each with its file:
-//
-//	client     its turn at the BMC, the gate, an address
-//	open       which cipher suite; when to begin anew, when to give up
-//	handshake  one set-up: Open Session and RAKP
-//	session    commands: ask (again until answered) and once (never again)
-//	line       one call's datagrams to and from one BMC
-//	network    the few sockets that all lines share
-//
-// The messages and the cryptography are go-ipmi's (packet, setup, suites).
 package ipmi
 
 import (
