@@ -31,6 +31,49 @@ func (e *ScriptError) Error() string {
 // Unwrap gives the Go error that the value stands for, if any.
 func (e *ScriptError) Unwrap() error { return e.Cause }
 
+// ExitError is an error that says with which code the program is to end, where
+// its kind alone would say another.
+type ExitError struct {
+	Err  error
+	Exit int
+}
+
+// Error gives the message of the error itself.
+func (e *ExitError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the error itself.
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// exitChanged is the exit code of what may have changed something and did not
+// reach its goal; those of a refusal promise that nothing was changed.
+const exitChanged = 1
+
+// AfterWrites marks an error that ended a script which had begun so many
+// writes: whatever its kind, it is no refusal any more.
+func AfterWrites(err error, writes int) error {
+	if err == nil || writes == 0 {
+		return err
+	}
+	return &ExitError{Err: err, Exit: exitChanged}
+}
+
+// ExitOf is the exit code that an error asks for: an ExitError's, or the field
+// exit of an error value that a script raised. 0 leaves it to the kind.
+func ExitOf(err error) int {
+	var own *ExitError
+	if errors.As(err, &own) {
+		return own.Exit
+	}
+	var script *ScriptError
+	if errors.As(err, &script) {
+		if table, ok := script.Value.(*lua.LTable); ok {
+			exit, _ := table.RawGetString("exit").(lua.LNumber)
+			return int(exit)
+		}
+	}
+	return 0
+}
+
 // kindOf finds the kind also of what the runtime itself stops a script with.
 func kindOf(err error) primitives.Kind {
 	var script *ScriptError
@@ -50,6 +93,9 @@ const errorType = "ctys.error"
 func (rt *Runtime) errorValue(err error) lua.LValue {
 	var script *ScriptError
 	if errors.As(err, &script) && script.Value != nil {
+		if table, ok := script.Value.(*lua.LTable); ok {
+			setExit(table, err)
+		}
 		return script.Value
 	}
 	table := rt.root.CreateTable(0, 6)
@@ -64,8 +110,15 @@ func (rt *Runtime) errorValue(err error) lua.LValue {
 	} else {
 		table.RawSetString("message", lua.LString(err.Error()))
 	}
+	setExit(table, err)
 	table.Metatable = rt.errorMeta
 	return table
+}
+
+func setExit(table *lua.LTable, err error) {
+	if exit := ExitOf(err); exit != 0 {
+		table.RawSetString("exit", lua.LNumber(exit))
+	}
 }
 
 func messageOf(err *primitives.Error) string {

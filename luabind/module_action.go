@@ -150,7 +150,9 @@ func (rt *Runtime) callHere(c *Call) ([]lua.LValue, error) {
 	outer := task.mayDown
 	task.mayDown = outer || c.Bool("take_down")
 	defer func() { task.mayDown = outer }()
-	return rt.callField(c.L, c.String("script"), c.String("call"), c.Table("request"))
+	before := rt.writes
+	values, err := rt.callField(c.L, c.String("script"), c.String("call"), c.Table("request"))
+	return values, AfterWrites(err, rt.writes-before)
 }
 
 // callField calls a field of a script's table.

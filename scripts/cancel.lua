@@ -62,7 +62,7 @@ function M.target(request, wanted, target)
   local _, seen = step.run(target.name, function()
     local order = steps.order(request, wanted, target)
     local told = action.at(target.name, "cancel", order, { user = target.user, take_down = wanted.self })
-    local seen = M.confirm(order, told)
+    local seen = targets.after(M.confirm, order, told)
     return seen.state, seen
   end, { object = target.name })
   return seen

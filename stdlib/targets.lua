@@ -43,6 +43,16 @@ function M.exit_of(err)
   return err.exit or refusals[err.kind] or 1
 end
 
+--- Calls fn where something may have been changed before: an error that ends it
+--- is no refusal any more, whatever its kind.
+function M.after(fn, ...)
+  local ok, value = pcall(fn, ...)
+  if ok then return value end
+  if type(value) ~= "table" then value = { kind = "internal", op = "request", message = tostring(value) } end
+  value.exit = 1
+  error(value, 0)
+end
+
 --- Power is taken only from as many targets as the site allows; more need the
 --- operator's word. The TARGETs of the request count, not what runs on them.
 function M.limit(request, what)

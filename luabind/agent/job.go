@@ -83,7 +83,8 @@ func (j *job) carryOut(ctx context.Context) (any, error) {
 		defer release()
 	}
 	runtime := luabind.New(j.capabilities(capabilities, powers), j.options(powers))
-	return runtime.CallScript(ctx, j.order.Script, j.order.Function, j.order.Request)
+	value, err := runtime.CallScript(ctx, j.order.Script, j.order.Function, j.order.Request)
+	return value, luabind.AfterWrites(err, runtime.Writes())
 }
 
 // capabilities replaces what only the desk has.

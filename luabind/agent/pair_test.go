@@ -209,6 +209,26 @@ func TestErrorOfTheScriptKeepsItsKind(t *testing.T) {
 	}
 }
 
+// The exit code that an error asks for comes over the line; behind a write it
+// is no refusal any more.
+func TestErrorOfTheScriptKeepsItsExit(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	w.host = func(machine string) Host { return w.plainHost(machine, luabind.Capabilities{Shutdown: falling{}}) }
+	for script, want := range map[string]int{
+		`function M.here() error{kind = "invalid", message = "no such guest", exit = 1} end`: 1,
+		`function M.here() error{kind = "denied", message = "it is not for you"} end`:        0,
+		`function M.here()
+  shutdown.announce{message = "going down"}
+  error{kind = "denied", message = "it is not for you", exit = 3}
+end`: 1,
+	} {
+		_, err := run(t, w, w.order("lab01", script), &heard{})
+		if err == nil || luabind.ExitOf(err) != want {
+			t.Errorf("%s: exit %d of %v, want %d", script, luabind.ExitOf(err), err, want)
+		}
+	}
+}
+
 func TestPlanLeavesNothingBehind(t *testing.T) {
 	w := newWorld(t, "", DeskOptions{})
 	order := w.order("lab01", `function M.here() return step.planning() end`)

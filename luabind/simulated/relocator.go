@@ -73,7 +73,7 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	if line.Err() != nil && ctx.Err() == nil {
 		return nil, context.Cause(line)
 	}
-	return result, err
+	return result, luabind.AfterWrites(err, runtime.Writes())
 }
 
 func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events func(luabind.Event)) (*luabind.Runtime, error) {

@@ -238,6 +238,26 @@ func TestAGuestStartedMeanwhileBarsSelf(t *testing.T) {
 	s.told("somebody has started meanwhile: web1")
 }
 
+// A machine that refuses its own power-off when its guests are down already has
+// not refused the request with nothing changed.
+func TestRefusedAfterTheStackIsNoRefusal(t *testing.T) {
+	for _, desk := range []string{"", "lab01"} {
+		s := rack(t)
+		s.desk = desk
+		s.overrides = map[string]string{"cancel.lua": `local cancel = require "stock.cancel"
+local apply = cancel.apply
+function cancel.apply(order)
+  if order.machine ~= "lab01" then return apply(order) end
+  error{kind = "denied", op = "shutdown.apply", message = "polkit does not allow it", exit = 3}
+end
+return cancel`}
+		s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 1)
+		s.off("web1", "ct1")
+		s.up("lab01")
+		s.told("polkit does not allow it")
+	}
+}
+
 func TestManagedGuestNeedsYes(t *testing.T) {
 	s := rack(t)
 	s.rows["web1"] = `managed_by = "pacemaker"`
