@@ -4,6 +4,7 @@
 local choose = require "choose"
 local ladder = require "ladder"
 local power = require "power"
+local resolve = require "resolve"
 local targets = require "targets"
 local walk = require "walk"
 
@@ -44,13 +45,19 @@ local function is_target(row, target)
   return row.name == target.name or row.address == target.name
 end
 
---- For pm an address other than a label must be that of each target.
+--- For pm an address other than a label must be that of each target; for a VM
+--- type it says which guests, as far as the inventory knows.
 function M.address_fits(request, wanted)
-  if wanted.type ~= "pm" then return end
-  for _, address in ipairs(wanted.addresses) do
+  if wanted.type ~= "pm" then return choose.resolve(wanted) end
+  for _, address in ipairs(resolve.counting(wanted.address, wanted.addresses)) do
     for _, target in ipairs(address.kind == "L" and {} or targets.of(request)) do
       local fits = address.kind == "T" and address.value == target.name
-      for _, row in ipairs(inventory.lookup(address.kind, address.value)) do fits = fits or is_target(row, target) end
+      for _, row in ipairs(resolve.rows(address)) do
+        if is_target(row, target) then
+          fits = true
+          resolve.note_record(address, row)
+        end
+      end
       if not fits then
         targets.invalid(string.format('CANCEL: "%s" is not %s: for pm an address must be that of the TARGET; a label is for display', address.text, target.name))
       end
@@ -68,8 +75,8 @@ function M.order(request, wanted, target)
   return {
     machine = target.name,
     wanted = wanted,
-    types = request.types,
-    ambiguous = request.options and request.options.ambiguous,
+    types = targets.option(request, target, "types"),
+    ambiguous = targets.option(request, target, "ambiguous"),
     yes = request.options and request.options.yes,
     by = request.options and request.options.by or "an operator",
     desk = uuid_here(),
@@ -91,6 +98,23 @@ function M.machine_method(wanted)
 end
 
 -- What runs here -------------------------------------------------------------
+
+-- A machine takes along what it carries. What the request leaves on, by its type
+-- or address or by -T, must not lose its power with it unasked.
+local function refuse_what_self_would_cut(order, all, list)
+  if not order.wanted.self or M.method(order.wanted) == "leave" then return end
+  local going, left = {}, {}
+  for _, guest in ipairs(list) do going[guest.uri .. " " .. guest.uuid] = true end
+  for _, guest in ipairs(walk.not_off(all)) do
+    if not going[guest.uri .. " " .. guest.uuid] then left[#left + 1] = guest end
+  end
+  if #left == 0 then return end
+  if order.wanted.force then
+    step.warn("FORCE: SELF takes along what the request does not name, not seen off: " .. names(left))
+    return
+  end
+  targets.refuse(string.format("SELF would take along what the request leaves on: %s; say -t pm without -T to cancel all that %s carries, or add FORCE", names(left), order.machine))
+end
 
 local function refuse_if_inside(order, all)
   for _, guest in ipairs(all) do
@@ -120,13 +144,8 @@ end
 --- Every guest here. Where a hypervisor does not answer, what it carries is not
 --- known to be off: only FORCE goes on.
 function M.walk(order, report)
-  local ok, all = pcall(walk.guests, order.wanted.type == "pm" and order.types or nil)
-  if ok then
-    refuse_if_inside(order, all)
-    refuse_if_managed(order, all)
-    refuse_xen(all)
-    return all
-  end
+  local ok, all = pcall(walk.guests)
+  if ok then return all end
   local known = walk.known(order.machine)
   local message = tostring(all.message or all) .. "; last known there: " .. (#known > 0 and table.concat(known, ", ") or "nothing")
   if not (order.wanted.force and order.wanted.self) then
@@ -137,11 +156,27 @@ function M.walk(order, report)
   return {}
 end
 
+local function chosen(order, all)
+  if order.wanted.type ~= "pm" then
+    return choose.guests(order.wanted, all, { machine = order.machine, op = "cancel", types = order.types, ambiguous = order.ambiguous })
+  end
+  local list = {}
+  for _, guest in ipairs(walk.not_off(all)) do
+    if walk.among(guest, order.types) then list[#list + 1] = guest end
+  end
+  return list
+end
+
 --- For pm everything that is not off; for a VM type the guests that were
---- addressed: none is an error, several need ALL or -A 1.
+--- addressed: none is an error, several need ALL or -A 1. -T narrows both.
+--- What must not be touched is refused before anything is.
 function M.choose(order, all)
-  if order.wanted.type == "pm" then return walk.not_off(all) end
-  return choose.guests(order.wanted, all, { machine = order.machine, op = "cancel", ambiguous = order.ambiguous })
+  local list = chosen(order, all)
+  refuse_if_inside(order, list)
+  refuse_if_managed(order, list)
+  refuse_xen(list)
+  refuse_what_self_would_cut(order, all, list)
+  return list
 end
 
 --- What runs among them: kept, because it cannot be seen later.

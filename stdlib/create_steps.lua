@@ -72,11 +72,12 @@ end
 --- The machine that the addresses name; nil where none was typed.
 function M.resolve(wanted)
   if not wanted.address then return nil end
-  if wanted.type ~= "pm" then return { name = tostring(wanted.address.value) } end
-  local machine = resolve.machine(wanted.address, wanted.addresses)
-  if wanted.address.kind == "DBREC" then
-    step.note(string.format("%s is %s now (address %s, MAC %s)", wanted.address.text, machine.name, machine.address or "unknown", machine.mac or "unknown"))
+  if wanted.type ~= "pm" then
+    choose.resolve(wanted)
+    return { name = wanted.address.rows and wanted.address.rows[1] or tostring(wanted.address.value) }
   end
+  local machine = resolve.machine(wanted.address, wanted.addresses)
+  resolve.note_record(wanted.address, machine)
   return machine
 end
 
@@ -143,7 +144,7 @@ function M.order(request, wanted, machine, target)
   local options = request.options or {}
   local order = {
     host = target.name, wanted = wanted, machine = machine or resolve.target(target.name),
-    ambiguous = options.ambiguous, yes = options.yes, by = options.by or "an operator",
+    ambiguous = targets.option(request, target, "ambiguous"), types = targets.option(request, target, "types"), yes = options.yes, by = options.by or "an operator",
   }
   order.itself = wanted.type == "pm" and is_target(order.machine, target)
   if wanted.type == "pm" and not order.itself then
@@ -333,7 +334,7 @@ end
 --- The guest that was addressed.
 function M.choose(order)
   local wanted = order.wanted
-  local list = choose.guests(wanted, walk.guests(), { machine = order.host, op = "create", several = "name one" })
+  local list = choose.guests(wanted, walk.guests(), { machine = order.host, op = "create", types = order.types, several = "name one" })
   return list[1]
 end
 

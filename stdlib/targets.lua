@@ -71,6 +71,26 @@ function M.of(request)
   return { { name = "localhost", options = {} } }
 end
 
+--- An option as it is in force for a target: its own, else the call's.
+function M.option(request, target, name)
+  local value = (target.options or {})[name]
+  if value == nil then value = (request.options or {})[name] end
+  return value
+end
+
+local function has(list, word)
+  for _, item in ipairs(list or {}) do
+    if item == word then return true end
+  end
+  return false
+end
+
+-- How many at once: one after the other with -b seq.
+local function at_once(options)
+  if has(options.background, "seq") then return 1 end
+  return options.limit or inventory.setting("limit")
+end
+
 local function ended(name, op, outcome)
   if outcome.ok then
     local e = outcome.value or {}
@@ -90,12 +110,13 @@ local function fold(exits)
   return first
 end
 
---- Calls fn for each target at once, or limit at a time, and reports each end.
+--- Calls fn for each target at once, or limit at a time, or with -b seq one
+--- after the other, and reports each end.
 ---@param fn fun(target: targets.Target): targets.End?
 ---@return table result {exit=…}
 function M.each(request, op, fn)
   local list = M.of(request)
-  local outcomes = task.settle(list, fn, { limit = request.options and request.options.limit or inventory.setting("limit") })
+  local outcomes = task.settle(list, fn, { limit = at_once(request.options or {}) })
   local exits = {}
   for i, outcome in ipairs(outcomes) do
     exits[i] = ended(list[i].name, op, outcome)

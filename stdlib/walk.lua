@@ -17,7 +17,10 @@ function M.is_type(guest, type)
   return type == "vm" or type == "all" or (kinds[type] or {})[guest.type] == true
 end
 
-local function among(guest, types)
+--- Whether a guest is of one of the types (-T); all are where none is given.
+---@param types string[]?
+function M.among(guest, types)
+  if not types or #types == 0 then return true end
   for _, type in ipairs(types) do
     if M.is_type(guest, type) then return true end
   end
@@ -26,15 +29,12 @@ end
 
 --- All guests of the hypervisors on this machine, running or not. A hypervisor
 --- that does not answer raises: what it carries is not known.
----@param types string[]? only these types (-T); all where left out
-function M.guests(types)
+function M.guests()
   local guests, seen = {}, {}
   for _, hypervisor in ipairs(stack.hypervisors()) do
     for _, guest in ipairs(stack.list{ uri = hypervisor.uri }) do
       local id = guest.uri .. " " .. guest.uuid
-      if not seen[id] and (not types or #types == 0 or among(guest, types)) then
-        guests[#guests + 1] = guest
-      end
+      if not seen[id] then guests[#guests + 1] = guest end
       seen[id] = true
     end
   end

@@ -116,6 +116,9 @@ func targetOptions(o form.Options) map[string]any {
 	if o.User != "" {
 		options["user"] = o.User
 	}
+	if len(o.Types) > 0 {
+		options["types"] = anyList(o.Types)
+	}
 	if len(o.Background) > 0 {
 		options["background"] = anyList(o.Background)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,8 @@ type scene struct {
 	site      map[string]any
 	overrides map[string]string // a site's own scripts
 	yes, plan bool
-	desk      string // machine on which ctys is called; "" is the operator's own
+	options   map[string]any // further ones of the TARGETs
+	desk      string         // machine on which ctys is called; "" is the operator's own
 	events    []luabind.Event
 }
 
@@ -84,7 +86,9 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	s.t.Setenv("LAB_PW", "secret")
 	list := []any{}
 	for _, target := range targets {
-		list = append(list, map[string]any{"name": target, "options": map[string]any{}})
+		own := map[string]any{}
+		maps.Copy(own, s.options)
+		list = append(list, map[string]any{"name": target, "options": own})
 	}
 	path := simulated.Path(s.overrides)
 	runtime := luabind.New(simulated.Capabilities(s.world, s.desk), luabind.Options{
@@ -97,7 +101,7 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 		Events:    func(event luabind.Event) { s.events = append(s.events, event) },
 	})
 	result, err := runtime.CallScript(context.Background(), action, "action", map[string]any{
-		"action": action, "type": kind, "types": []any{}, "subopts": subopts, "targets": list,
+		"action": action, "type": kind, "subopts": subopts, "targets": list,
 		"options": map[string]any{"yes": s.yes},
 	})
 	if err != nil {
