@@ -75,6 +75,8 @@ function M.confirm(order, told)
   local method, seconds = steps.machine_method(order.wanted), inventory.setting("deadline")
   if method == "reboot" then
     return M.bring_back(order, told, goal.rebooted(order.machine, told.boot_id, seconds, function() return steps.boot_id(order.machine) end))
+  elseif method == "pause" or method == "suspend" then
+    return steps.asleep(order)
   elseif method == "runlevel" then
     return { state = "run level " .. order.wanted.level, text = string.format("%s was told to go to run level %d", order.machine, order.wanted.level) }
   end
@@ -87,16 +89,18 @@ end
 --- Runs on the machine that the order names: first what is on it, then itself.
 function M.here(order)
   local report = { machine = order.machine, exit = 0, guests = {} }
-  M.check_here(order)
+  local way_back = M.check_here(order)
   M.stack(order, report)
+  if way_back then M.arm(order, report, way_back) end
   if order.wanted.self then M.take_down(order, report) end
   return report
 end
 
---- What only the machine can tell, asked before anything is touched.
+--- What only the machine can tell, asked before anything is touched. Gives the
+--- interfaces to be armed, where the machine is to be woken later.
 function M.check_here(order)
   if order.wanted.self then steps.can_go_down(order) end
-  if order.wanted.wol then steps.can_be_armed(order) end
+  return steps.needs_arming(order) and steps.can_be_armed(order) or nil
 end
 
 --- Cancels what runs here, all at once, and notes what ran before.
@@ -110,6 +114,11 @@ end
 --- here: what it carries is not known to be off.
 function M.walk(order, report)
   return steps.walk(order, report)
+end
+
+--- Makes the way back: arms the interfaces, unless the stack bars it.
+function M.arm(order, report, interfaces)
+  if report.exit == 0 or order.wanted.force then steps.arm(order, interfaces) end
 end
 
 --- For pm everything that runs, for a VM type the guests that were addressed.

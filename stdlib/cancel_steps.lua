@@ -30,15 +30,14 @@ local later = { "wol", "reset", "pause", "suspend" }
 --- What this version only plans is refused before anything is contacted.
 function M.in_this_version(wanted)
   choose.in_this_version(wanted.type)
+  if wanted.viewers == "client" then targets.invalid('CANCEL: "CLIENT": not in this version, which keeps no consoles open') end
   if step.planning() then return end
   for _, word in ipairs(later) do
     if wanted[word] == true or wanted.method == word then
       targets.invalid(string.format('CANCEL: "%s": not in this version; --plan shows what it would do', word:upper()))
     end
   end
-  if wanted.viewers == "client" or wanted.viewers == "both" then
-    targets.invalid(string.format('CANCEL: "%s": not in this version', wanted.viewers:upper()))
-  end
+  if wanted.viewers == "both" then targets.invalid('CANCEL: "BOTH": not in this version, which keeps no consoles open; say SERVER') end
 end
 
 local function is_target(row, target)
@@ -72,6 +71,7 @@ end
 
 --- What travels to a target: plain data.
 function M.order(request, wanted, target)
+  local row = inventory.machine(target.name)
   return {
     machine = target.name,
     wanted = wanted,
@@ -80,6 +80,7 @@ function M.order(request, wanted, target)
     yes = request.options and request.options.yes,
     by = request.options and request.options.by or "an operator",
     desk = uuid_here(),
+    has_bmc = row ~= nil and row.bmc ~= nil,
   }
 end
 
@@ -340,7 +341,7 @@ function M.start_again(order)
   for _, ran in ipairs(order.ran or {}) do wanted[ran.uuid] = true end
   local off = {}
   for _, guest in ipairs(walk.guests()) do
-    if wanted[guest.uuid] and ladder.is_off(guest) then off[#off + 1] = guest end
+    if wanted[guest.uuid] and (ladder.is_off(guest) or step.planning()) then off[#off + 1] = guest end
   end
   M.each(off, function(guest)
     return step.run("start " .. guest.name, function() return ladder.start(guest, inventory.setting("deadline")).state end)
@@ -349,10 +350,10 @@ function M.start_again(order)
 end
 
 function M.bring_back(order, told, seen)
-  if (seen.exit or 0) ~= 0 or #(told.ran or {}) == 0 or step.planning() then return seen end
+  if (seen.exit or 0) ~= 0 or #(told.ran or {}) == 0 then return seen end
   local ok, back = pcall(action.at, order.machine, "cancel", { machine = order.machine, ran = told.ran }, { call = "start_again" })
   if ok and back.exit == 0 then
-    seen.text = seen.text .. "; what ran on it runs again: " .. names(told.ran)
+    seen.text = string.format("%s; what ran on it %s again: %s", seen.text, step.planning() and "would run" or "runs", names(told.ran))
     return seen
   end
   return { exit = 1, state = seen.state, text = seen.text .. "; not all that ran on it could be started: " .. names(told.ran), error = not ok and back or nil }
@@ -364,34 +365,72 @@ local function request_of(order)
   return { method = M.machine_method(order.wanted), level = order.wanted.method == "init" and order.wanted.level or nil }
 end
 
-local planned_only = { pause = "suspend to RAM", suspend = "hibernate" }
+local planned_only = { pause = "suspend %s to RAM", suspend = "hibernate %s" }
 
 function M.can_go_down(order)
   if planned_only[order.wanted.method] then return end
   shutdown.supported(request_of(order))
 end
 
-local function armable(name, list)
-  for _, port in ipairs(list) do
-    local card = nic.get(port)
-    local modes = card.wake.supported or "nothing"
-    if not modes:find("g", 1, true) then
-      targets.refuse(string.format("cannot be armed: %s (asked for: %s, driver %s) supports %s for Wake-on-LAN, not g (magic packet)%s",
-        card.name, name, card.driver or "unknown", modes, card.wake.cause and ": " .. card.wake.cause or ""))
-    end
-    step.otherwise(string.format("arm %s (driver %s, supports %s, set %s) for the magic packet, as the last thing before %s",
-      card.name, card.driver or "unknown", modes, card.wake.set or "d", "the power-off"))
-    if card.master then step.otherwise(string.format("%s stays a port of %s where its driver accepts the setting there", card.name, card.master)) end
-  end
+-- Without a BMC a RESET is a power-off from which a magic packet brings back.
+local function resets_by_packet(order)
+  return order.wanted.method == "reset" and order.wanted.self and not order.has_bmc
 end
 
---- Check first, act later: whether the way back can be armed.
+--- Whether the machine must be armed for the magic packet.
+function M.needs_arming(order)
+  return order.wanted.wol or resets_by_packet(order)
+end
+
+local function cannot_be_armed(why)
+  targets.refuse("cannot be armed: " .. why)
+end
+
+local function ask_nic(call, name)
+  local ok, answer = pcall(call, name)
+  if ok then return answer end
+  cannot_be_armed(string.format("%s: %s", name or "no interface was typed with IF", tostring(answer.message or answer)))
+end
+
+-- An interface that carries an asked one, with its modes; one that does not know
+-- the magic packet is refused.
+local function armable(port, asked)
+  local card = ask_nic(nic.get, port)
+  local modes = card.wake.supported or "nothing"
+  if not modes:find("g", 1, true) then
+    cannot_be_armed(string.format("%s (asked for: %s, driver %s) supports %s for Wake-on-LAN, not g (magic packet)%s",
+      card.name, asked, card.driver or "unknown", modes, card.wake.cause and ": " .. card.wake.cause or ""))
+  end
+  return card
+end
+
+--- Check first, act later: the interfaces to be armed, or a refusal.
 function M.can_be_armed(order)
-  local name = order.wanted.interface or nic.default().name
-  step.note("the interface to be armed is " .. name .. (order.wanted.interface and "" or " (the default route's, else the first physical one)"))
-  armable(name, nic.descend(name))
+  local typed = order.wanted.interface
+  local name = typed or ask_nic(nic.default).name
+  step.note("the interface to be armed is " .. name .. (typed and "" or " (the default route's, else the first physical one)"))
+  local cards = {}
+  for i, port in ipairs(ask_nic(nic.descend, name)) do cards[i] = armable(port, name) end
+  if #cards == 0 then cannot_be_armed(name .. ": nothing physical carries it") end
+  return cards
+end
+
+local function bridged(order, card)
+  if not card.master then return "" end
+  return string.format("; it stays a port of %s where its driver accepts that, else %s", card.master,
+    order.wanted.self and card.master .. " is dissolved before" or "this is refused, since the machine stays up")
+end
+
+--- Names what arming comes to; this version only plans it.
+function M.arm(order, cards)
+  for _, card in ipairs(cards) do
+    step.would(string.format("arm %s for the magic packet and read it back (driver %s, supports %s, set to %s)%s",
+      card.name, card.driver or "unknown", card.wake.supported, card.wake.set or "d", bridged(order, card)))
+  end
   local way = order.wanted.broadcast
-  if way then step.otherwise("a later CREATE uses the broadcast address " .. (way.address or "of the interface's subnet")) end
+  if way then
+    step.would(string.format("keep for a later CREATE: broadcast address %s", way.address and way.address .. (way.port and ":" .. way.port or "") or "of the interface's subnet"))
+  end
 end
 
 function M.own_boot_id()
@@ -446,11 +485,13 @@ end
 
 function M.apply(order)
   local only = planned_only[order.wanted.method]
+  if order.wanted.method == "reset" then
+    only = order.has_bmc and "reset the chassis of %s by its BMC" or "power %s off, see it off and send it a magic packet"
+  end
   if only then
-    step.otherwise(only .. " " .. order.machine)
+    step.would(only:format(order.machine))
     return { via = "plan" }
   end
-  if order.wanted.method == "reset" then step.otherwise("where a BMC is known: chassis reset in place of a reboot") end
   local request = request_of(order)
   request.machine = order.machine
   return shutdown.apply(request)
@@ -464,13 +505,25 @@ function M.failed(order, told)
     error = { kind = "timeout", op = "cancel", host = order.machine, message = why } }
 end
 
+--- A machine that was put to sleep; this version only plans it.
+function M.asleep(order)
+  local state = order.wanted.method == "pause" and "suspended" or "hibernated"
+  return { state = state, text = string.format("%s would be %s", order.machine, state) }
+end
+
+-- What was looked for: a machine may carry guests of other types than -T names.
+local function nothing(order, verb)
+  local only = order.types and #order.types > 0 and " of the types " .. table.concat(order.types, ", ") or ""
+  return string.format("nothing%s %s on %s", only, verb, order.machine)
+end
+
 function M.cancelled(order, told)
   local count = #(told.guests or {})
   if step.planning() then
-    return { state = "stack would be cancelled", text = count == 0 and "nothing runs on " .. order.machine or "guests: " .. names(told.guests) }
+    return { state = "stack would be cancelled", text = count == 0 and nothing(order, "runs") or "guests: " .. names(told.guests) }
   end
   return { state = "stack cancelled", data = { guests = told.guests },
-    text = count == 0 and "nothing was running on " .. order.machine or string.format("%s: %d of %d done: %s", order.machine, count, count, names(told.guests)) }
+    text = count == 0 and nothing(order, "was running") or string.format("%s: %d of %d done: %s", order.machine, count, count, names(told.guests)) }
 end
 
 return M

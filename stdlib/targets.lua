@@ -26,13 +26,13 @@ local M = {}
 --- Refuses a request with nothing changed: exit code 3.
 ---@param message string what was refused, and what the operator can do
 function M.refuse(message)
-  error({ kind = "denied", op = "request", message = message, exit = 3 }, 2)
+  error({ kind = "denied", op = "request", message = message, exit = 3 }, 0)
 end
 
 --- Says that the request itself is wrong: exit code 2.
 ---@param message string quotes what was typed and says what is accepted
 function M.invalid(message)
-  error({ kind = "invalid", op = "request", message = message, exit = 2 }, 2)
+  error({ kind = "invalid", op = "request", message = message, exit = 2 }, 0)
 end
 
 local refusals = { denied = 3, auth = 3, busy = 3, unsupported = 3, invalid = 2 }

@@ -80,6 +80,8 @@ func hostName(host string) string {
 func planItem(event luabind.Event) string {
 	length := duration(time.Duration(event.Seconds * float64(time.Second)))
 	switch {
+	case event.Kind == luabind.KindPlan && event.Op == "":
+		return "would " + clean(event.Text)
 	case event.Kind == luabind.KindPlan:
 		words := append([]string{"would", event.Op, event.Object}, arguments(event)...)
 		return clean(strings.Join(words, " "))
