@@ -108,6 +108,7 @@ function M.stack(order, report)
   local list = M.choose(order, M.walk(order, report))
   report.ran = journal.keep("ran on " .. order.machine, function() return steps.running(list) end)
   steps.each(list, function(guest) return M.guest(guest, order) end, report)
+  steps.note_inside(report.ran)
 end
 
 --- Every guest on this machine. A hypervisor that cannot be asked ends the run

@@ -317,36 +317,52 @@ end
 
 -- Reboot ---------------------------------------------------------------------
 
-local function start_inside(row, ran)
-  if not ran or #ran == 0 then return end
+-- Has a guest that runs again start what ran inside it; what it cannot start is
+-- this guest's failure.
+local function start_inside(guest, machine, ran)
+  local row = walk.row(guest, machine)
+  if not row or not ran or #ran == 0 then return end
   local finish = task.now() + COMES_UP
   while not M.lets_in(row) and task.now() < finish and not step.planning() do task.sleep(2) end
-  action.at(row.name, "cancel", { machine = row.name, ran = ran }, { call = "start_again" })
+  local back = action.at(row.name, "cancel", { machine = row.name, ran = ran }, { call = "start_again" })
+  if back.exit ~= 0 then
+    error({ kind = "internal", op = "cancel", host = guest.name, message = "it runs again, but not all that ran in it: "
+      .. table.concat(M.failures(back), ", ") }, 0)
+  end
 end
 
 function M.reboot(guest, order, policy)
   policy.shut_down(guest, order)
   local now = ladder.start(guest, inventory.setting("deadline"))
-  local row = walk.row(guest, order.machine)
-  if row and walk.carries(row) then start_inside(row, M.ran_inside[guest.uuid]) end
+  start_inside(guest, order.machine, M.ran_inside[guest.uuid])
   if not step.planning() and (now.witness or "") == (guest.witness or "") then
     error({ kind = "internal", op = "cancel", host = guest.name, message = "asked to reboot, not confirmed: its hypervisor shows the same run as before" }, 0)
   end
   return "rebooted"
 end
 
---- Starts those of the list that are off.
+--- Starts those of the list that are off, and what ran inside of each.
 function M.start_again(order)
-  local wanted, report = {}, { exit = 0, guests = {} }
-  for _, ran in ipairs(order.ran or {}) do wanted[ran.uuid] = true end
-  local off = {}
+  local ran_before, report = {}, { exit = 0, guests = {} }
+  for _, ran in ipairs(order.ran or {}) do ran_before[ran.uuid] = ran end
+  local list = {}
   for _, guest in ipairs(walk.guests()) do
-    if wanted[guest.uuid] and (ladder.is_off(guest) or step.planning()) then off[#off + 1] = guest end
+    if ran_before[guest.uuid] then list[#list + 1] = guest end
   end
-  M.each(off, function(guest)
-    return step.run("start " .. guest.name, function() return ladder.start(guest, inventory.setting("deadline")).state end)
+  M.each(list, function(guest)
+    return step.run("start " .. guest.name, function()
+      local off = ladder.is_off(guest) or step.planning()
+      local state = off and ladder.start(guest, inventory.setting("deadline")).state or guest.state
+      start_inside(guest, order.machine, ran_before[guest.uuid].inside)
+      return state
+    end)
   end, report)
   return report
+end
+
+--- Adds to what ran here what ran inside of each.
+function M.note_inside(ran)
+  for _, guest in ipairs(ran) do guest.inside = M.ran_inside[guest.uuid] end
 end
 
 function M.bring_back(order, told, seen)
@@ -449,7 +465,7 @@ local function barred(report, why)
   return false
 end
 
-local function failures(report)
+function M.failures(report)
   local list = {}
   for _, guest in ipairs(report.guests) do
     if guest.error then list[#list + 1] = guest.name .. " (" .. guest.error.message .. ")" end
@@ -460,13 +476,13 @@ end
 --- Only when every guest has reached its goal, by its hypervisor's word now.
 function M.may_go_down(order, report, policy)
   if order.wanted.force then
-    local unseen = failures(report)
+    local unseen = M.failures(report)
     for _, name in ipairs(report.unseen or {}) do unseen[#unseen + 1] = name end
     if #unseen > 0 then step.warn("FORCE: not seen off: " .. table.concat(unseen, ", ")) end
     report.exit = 0
     return true
   end
-  if report.exit ~= 0 then return barred(report, "not off: " .. table.concat(failures(report), ", ")) end
+  if report.exit ~= 0 then return barred(report, "not off: " .. table.concat(M.failures(report), ", ")) end
   if M.method(order.wanted) ~= "shut_down" then return true end
   local ok, again = pcall(policy.walk, order, report)
   if not ok then return barred(report, "cannot be looked at again: " .. tostring(again.message or again)) end
@@ -500,7 +516,7 @@ end
 -- What the desk says in the end ----------------------------------------------
 
 function M.failed(order, told)
-  local why = told.barred or table.concat(failures(told), ", ")
+  local why = told.barred or table.concat(M.failures(told), ", ")
   return { exit = told.exit, state = "left running", text = string.format("%s: %s", order.machine, why), data = { guests = told.guests },
     error = { kind = "timeout", op = "cancel", host = order.machine, message = why } }
 end

@@ -166,7 +166,7 @@ func TestRebootWithSelf(t *testing.T) {
 	before := s.world.State("lab01").Boots
 	s.exits(s.cancel("pm", "l:tst001,REBOOT,SELF", "lab01"), 0)
 	s.up("lab01")
-	s.powered("web1", "ct1")
+	s.powered("web1", "ct1", "db1", "app1")
 	if s.world.State("lab01").Boots == before {
 		t.Error("lab01 runs the same boot as before")
 	}
