@@ -18,7 +18,7 @@ local walk = require "walk"
 local M = {}
 
 M.head = {
-  what = "Take down what runs on a machine, in order, and with SELF the machine itself.",
+  what = "Take down what runs on a machine, in order, and with SELF the machine itself. Its sub-options: ctys help cancel_grammar.",
   usage = "ctys -t TYPE -a cancel=SUBOPT[,SUBOPT…] TARGET…",
   examples = {
     "ctys -t pm -a cancel=poweroff:0 lab01",

@@ -18,7 +18,7 @@ local targets = require "targets"
 local M = {}
 
 M.head = {
-  what = "Wake a machine or start a guest, wait until it is up, and open a console.",
+  what = "Wake a machine or start a guest, wait until it is up, and open a console. Its sub-options: ctys help create_grammar.",
   usage = "ctys -t TYPE -a create=SUBOPT[,SUBOPT…] [TARGET…]",
   examples = {
     "ctys -t pm -a create=wol,l:lab02",
