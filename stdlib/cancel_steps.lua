@@ -412,10 +412,10 @@ end
 -- the magic packet is refused.
 local function armable(port, asked)
   local card = ask_nic(nic.get, port)
-  local modes = card.wake.supported or "nothing"
+  local modes = card.wake.supported or ""
   if not modes:find("g", 1, true) then
     cannot_be_armed(string.format("%s (asked for: %s, driver %s) supports %s for Wake-on-LAN, not g (magic packet)%s",
-      card.name, asked, card.driver or "unknown", modes, card.wake.cause and ": " .. card.wake.cause or ""))
+      card.name, asked, card.driver or "unknown", modes ~= "" and modes or "nothing", card.wake.cause and ": " .. card.wake.cause or ""))
   end
   return card
 end

@@ -28,7 +28,7 @@ func xenRack(t testing.TB) *scene {
 			w.Add(m)
 		}
 		add("lab01", "10.1.0.1", func(m *sim.Machine) {
-			m.NICs = []sim.NIC{card("eth0", 1, "pumbg", ""), card("eth1", 2, "d", ""), card("eth2", 3, "g", "")}
+			m.NICs = []sim.NIC{card("eth0", 1, "pumbg", ""), card("eth1", 2, "d", ""), card("eth2", 3, "g", ""), card("eth3", 6, "", "")}
 		})
 		add("hostX", "10.1.0.2", func(m *sim.Machine) { m.NICs = []sim.NIC{card("eth0", 4, "pumbg", ""), card("eth2", 5, "g", "")} })
 		add("tst100", "10.1.1.1", func(m *sim.Machine) { m.Parent, m.Hypervisor, m.Enterable = "lab01", "xen", false })
@@ -128,6 +128,7 @@ func TestLinesOfTheManualArePlanned(t *testing.T) {
 func TestWhatCannotBeArmedIsRefused(t *testing.T) {
 	for name, words := range map[string][]string{
 		"eth1": {"cannot be armed: eth1", "driver e1000e", "supports d for Wake-on-LAN"},
+		"eth3": {"cannot be armed: eth3", "supports nothing for Wake-on-LAN"},
 		"eth9": {"cannot be armed: eth9", "no such interface"},
 	} {
 		s := xenRack(t)
