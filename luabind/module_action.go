@@ -58,7 +58,9 @@ func (rt *Runtime) actionModule() *Module {
 			},
 			{
 				Name: "console", Help: "Gives the operator's terminal a login on a machine, until its shell ends.",
-				Options: []Param{machine, user, via}, Result: "the shell's exit status",
+				Options: []Param{machine, user, via,
+					{Name: "forward_agent", Type: Boolean, Help: "programs there may use the keys of the operator's SSH agent meanwhile; so may root there"}},
+				Result:  "the shell's exit status",
 				Errors:  []primitives.Kind{primitives.Unreachable, primitives.Auth, primitives.Unsupported},
 				Example: `action.console{machine = "lab01"}`,
 				Op: &Operation{Effect: Write, Object: func(c *Call) string { return machineObject(c.String("machine")) },
@@ -66,7 +68,9 @@ func (rt *Runtime) actionModule() *Module {
 						if rt.caps.Relocate == nil {
 							return nil, noWay(c)
 						}
-						return rt.caps.Relocate.Console(ctx, machineOf(c))
+						machine := machineOf(c)
+						machine.ForwardAgent = c.Bool("forward_agent")
+						return rt.caps.Relocate.Console(ctx, machine)
 					}},
 			},
 		},

@@ -31,6 +31,8 @@ type Machine struct {
 	Name string   `json:"name"`           // in the inventory, or as typed
 	User string   `json:"user,omitempty"` // empty: the inventory's, else ssh_config's
 	Via  []string `json:"via,omitempty"`  // machines to jump through, outermost first
+
+	ForwardAgent bool `json:"forward_agent,omitempty"` // a console there may use the operator's SSH agent
 }
 
 // Order is a script's function to be called on another machine.

@@ -146,6 +146,7 @@ function M.order(request, wanted, machine, target)
     host = target.name, wanted = wanted, machine = machine or resolve.target(target.name),
     ambiguous = targets.option(request, target, "ambiguous"), types = targets.option(request, target, "types"), yes = options.yes, by = options.by or "an operator",
   }
+  order.forward_agent = M.wants_console(wanted) and targets.option(request, target, "agent") or nil
   order.itself = wanted.type == "pm" and is_target(order.machine, target)
   if wanted.type == "pm" and not order.itself then
     needs_address(wanted, order.machine)
@@ -369,7 +370,7 @@ function M.console(order, told, target)
   if not inventory.machine(name) and not order.itself then name = machine.address or name end
   if order.itself and action.is_here(order.host) then name = "localhost" end
   local user = order.wanted.user or (order.itself and target.user or nil)
-  return action.console{ machine = name, user = user, via = via(order, machine) }
+  return action.console{ machine = name, user = user, via = via(order, machine), forward_agent = order.forward_agent }
 end
 
 return M

@@ -169,7 +169,7 @@ func formRequest(f *form.Form, targets []target) map[string]any {
 	return request
 }
 
-// privileges are the lines about -Z, -z and -Y, which are read and checked and have
+// privileges are the lines about -Z and -z, which are read and checked and have
 // no effect in this version.
 func privileges(f *form.Form, targets []target) []string {
 	if len(targets) == 0 {
@@ -189,9 +189,6 @@ func privilegeLine(name string, o form.Options) []string {
 	}
 	if o.PTY > 0 {
 		words = append(words, "-z "+strconv.Itoa(o.PTY))
-	}
-	if o.Agent {
-		words = append(words, "-Y")
 	}
 	if len(words) == 0 {
 		return nil

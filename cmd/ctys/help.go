@@ -28,7 +28,7 @@ the first one, or of one directly behind its name: lab01'(-n -l root)'
   -l USER *          user for targets without one
   -A 0|1 *           an address may mean several machines
   -Z LIST, -z PTY *  KSU, SUDO, NOKSU, NOSUDO, ALL; NOPTY, PTY, 1, 2: without effect yet
-  -Y *               agent forwarding: without effect yet
+  -Y *               a console may use the keys of your SSH agent
   -p FILE            as --inventory
   -o FORMAT, -X      terse, table or json; as -o terse
   -V, -h, -H TOPIC   version, this text, what is known about a topic

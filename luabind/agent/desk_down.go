@@ -117,7 +117,7 @@ func (d *Desk) Console(ctx context.Context, machine luabind.Machine) (int, error
 	if err != nil {
 		return 0, err
 	}
-	return line.Terminal(ctx, remote.TerminalRequest{In: d.options.Stdin, Out: d.options.Stdout})
+	return line.Terminal(ctx, remote.TerminalRequest{In: d.options.Stdin, Out: d.options.Stdout, ForwardAgent: machine.ForwardAgent})
 }
 
 func isHere(machine luabind.Machine) bool {
