@@ -30,7 +30,7 @@ the first one, or of one directly behind its name: lab01'(-n -l root)'
   -Z LIST, -z PTY *  KSU, SUDO, NOKSU, NOSUDO, ALL; NOPTY, PTY, 1, 2: without effect yet
   -Y *               a console may use the keys of your SSH agent
   -p FILE            as --inventory
-  -o FORMAT, -X      terse, table or json; as -o terse
+  -o FORMAT, -X      results as terse (records with semicolons), table or json; -X is terse
   -V, -h, -H TOPIC   version, this text, what is known about a topic
 options of every form, also before NAME:
   --inventory FILE   machines.lua (else $CTYS_INVENTORY, the user's, the system's)

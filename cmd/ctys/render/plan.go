@@ -23,9 +23,7 @@ func (r *Reader) plan() {
 		fmt.Fprintln(out, indent(1)+hint)
 	}
 	planNode(out, r.tree.root, "", 1)
-	for _, result := range r.tree.results {
-		fmt.Fprintln(out, resultLine(result))
-	}
+	r.ends(r.tree.results)
 }
 
 // planNode prints what stands below a step. Steps on another machine than the

@@ -18,6 +18,7 @@ type Options struct {
 	Err io.Writer // steps, notes, warnings
 
 	JSON    bool // results as one JSON object a line
+	Format  Format
 	Verbose bool // every event
 	Plan    bool // the run only plans: its writes are listed at the end
 
@@ -37,9 +38,10 @@ type Options struct {
 type Reader struct {
 	options Options
 
-	mu   sync.Mutex
-	tree *tree
-	live *live
+	mu      sync.Mutex
+	tree    *tree
+	live    *live
+	refused bool
 }
 
 // New makes a Reader; Close ends it.
@@ -122,6 +124,14 @@ func (r *Reader) Resume() {
 	}
 }
 
+// Refuse makes Close print no plan: the request was refused before anything of
+// one came.
+func (r *Reader) Refuse() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = r.tree.planned == 0 && len(r.tree.results) == 0
+}
+
 // Close shows the last state and ends the painting. A plan is printed now.
 func (r *Reader) Close() {
 	r.mu.Lock()
@@ -130,8 +140,12 @@ func (r *Reader) Close() {
 	if live != nil {
 		live.last()
 	}
-	if r.options.Plan && !r.options.JSON {
+	switch {
+	case r.options.JSON, r.refused:
+	case r.options.Plan:
 		r.plan()
+	case r.options.Format == Table:
+		r.ends(r.tree.results)
 	}
 	r.mu.Unlock()
 	if live != nil {

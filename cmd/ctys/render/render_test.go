@@ -109,6 +109,9 @@ func TestGolden(t *testing.T) {
 	summary := &Summary{Began: zero, Ended: at(46), Who: "operator@desk", Request: "ctys -t pm -a cancel=poweroff,self lab01", Journal: "/state/jobs/1", Exit: 1}
 	golden(t, "plain", streams(Options{}, cancelRun(), summary))
 	golden(t, "verbose", streams(Options{Verbose: true}, cancelRun(), nil))
+	golden(t, "terse", streams(Options{Format: Terse}, append(cancelRun()[11:12], luabind.Event{At: at(50), Kind: luabind.KindResult, Object: "lab02", State: "off; cold", Data: map[string]any{"seen_by": "bmc"}}), nil))
+	golden(t, "table", streams(Options{Format: Table}, append(cancelRun()[11:12], luabind.Event{At: at(50), Kind: luabind.KindResult, Object: "lab02", State: "off"}), nil))
+	golden(t, "plan-table", streams(Options{Format: Table, Plan: true}, append(planRun(), luabind.Event{At: at(50), Kind: luabind.KindResult, Object: "lab02", State: "off"}), nil))
 	golden(t, "json", streams(Options{JSON: true}, cancelRun(), nil))
 	golden(t, "json-verbose", streams(Options{JSON: true, Verbose: true}, cancelRun()[:6], nil))
 	golden(t, "plan", streams(Options{Plan: true, Hints: []string{"lab01: -Z SUDO has no effect in this version"}}, planRun(), nil))
