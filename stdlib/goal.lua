@@ -76,12 +76,20 @@ local function silent(machine, row, report, seconds)
   }
 end
 
+-- This machine ends this run on its way down; a run that is not ended proves
+-- that it is on, whatever does not answer.
+local function still_here(machine, seconds)
+  poll(seconds, function() return nil end)
+  return { exit = 1, state = "on", seen_by = "itself", text = string.format("%s took the request and still runs after %s", machine, clock(seconds)) }
+end
+
 --- Waits until a machine that was told to power off has done so.
 ---@param report table what its agent said last: accepted (its system took the request), at (when)
 ---@return table end of the target, see stdlib/targets.lua
 function M.off(machine, report, seconds)
   local row = inventory.machine(machine) or { name = machine, address = machine }
   if step.planning() then return { state = "off", text = machine .. " would be off" } end
+  if action.is_here(machine) then return still_here(machine, seconds) end
   if row.bmc or row.parent then return seen_off(machine, seconds) end
   return silent(machine, row, report, seconds)
 end
