@@ -139,8 +139,7 @@ func (rt *Runtime) actionAt(c *Call) ([]lua.LValue, error) {
 	result, err := Wait(rt, func(ctx context.Context) (any, error) {
 		return rt.caps.Relocate.Run(withTaskKey(ctx, task.key), order, func(event Event) { forward.take(ctx, event) })
 	})
-	rt.overlay.adopt(forward.planned)
-	rt.planned += len(forward.planned)
+	forward.settle()
 	if err != nil {
 		return nil, err
 	}
