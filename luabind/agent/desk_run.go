@@ -21,6 +21,8 @@ const (
 	comeBackWait = 30 * time.Second
 	downWait     = 10 * time.Second
 	comeBackStep = time.Second
+	// fruitless is how many lines in a row may end at once without a word.
+	fruitless = 30
 	// cancelWait is how long an agent that was told to stop may take to say how
 	// that ended.
 	cancelWait = 10 * time.Second
@@ -58,6 +60,9 @@ type session struct {
 
 	job  string
 	last luabind.Event
+
+	heard   bool // a word on the line that there is
+	useless int  // lines before it that had none
 
 	down     bool // it is about to take its machine down
 	accepted bool // and its system has taken that request
@@ -108,6 +113,8 @@ func (s *session) run(ctx context.Context) (any, error) {
 		return nil, &primitives.Error{Kind: primitives.Unreachable, Op: opRun, Host: s.host(), Message: "the order could not be sent", Cause: err}
 	}
 	for {
+		began := s.desk.clock.Now()
+		s.heard = false
 		result, err := s.converse(ctx, c)
 		if result != nil && ctx.Err() != nil {
 			return result.Value, failed(result.Error, opRun, s.host())
@@ -120,6 +127,9 @@ func (s *session) run(ctx context.Context) (any, error) {
 		}
 		if s.job == "" {
 			return nil, s.lost(err)
+		}
+		if s.isFutile(ctx, s.desk.clock.Now().Sub(began)) {
+			return s.giveUp(ctx, err)
 		}
 		if c, err = s.comeBack(ctx); err != nil {
 			return s.giveUp(ctx, err)
@@ -161,6 +171,18 @@ func (s *session) lost(why error) error {
 	}
 	return &primitives.Error{Kind: primitives.Unreachable, Op: opRun, Host: s.host(), Message: message,
 		Cause: &LostLine{Job: s.job, LastSeq: s.last.Seq, Last: s.last, Down: s.down}}
+}
+
+// isFutile tells that coming back leads nowhere: the machine answers, and what
+// answers for the job there ends at once, again and again. It waits between two
+// such lines.
+func (s *session) isFutile(ctx context.Context, lasted time.Duration) bool {
+	if s.heard || lasted > comeBackWait {
+		s.useless = 0
+		return false
+	}
+	s.useless++
+	return s.useless > fruitless || s.useless > 1 && s.desk.clock.Sleep(ctx, comeBackStep) != nil
 }
 
 // comeBack connects again and has the agent go on behind the last event. It
@@ -208,8 +230,10 @@ func (s *session) converse(ctx context.Context, c *channel) (*outcome, error) {
 		case message.Job != "" && s.job == "":
 			s.job = message.Job
 		case message.Event != nil:
+			s.heard = s.heard || message.Event.Seq > s.last.Seq
 			s.take(*message.Event, c)
 		case message.Ask != nil:
+			s.heard = true
 			answers.begin(*message.Ask)
 		case message.Forget != 0:
 			answers.forget(message.Forget)

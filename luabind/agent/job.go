@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"io"
 	"sync"
 	"testing/fstest"
 
@@ -107,18 +106,16 @@ func (j *job) options(inv *inventory.Inventory) luabind.Options {
 		Authority: &authority, Plan: j.order.Plan, Yes: j.order.Yes, MayDown: j.order.MayDown, Self: j.order.Machine.Name,
 		Inventory: inv, Settings: j.order.Settings,
 		Receipt: j.hub.awaitReceipt,
-		Stdout:  io.Discard,
 	}
 	if len(j.order.Modules) > 0 {
 		options.Path = append(options.Path, modules(j.order.Modules))
 	}
-	if j.refusal != nil {
-		options.JournalRequired = j.refusal
-		options.Events = j.log.add
-		return options
-	}
-	keeper := &recorder{journal: j.journal, log: j.log}
+	keeper := &recorder{journal: j.journal, refusal: j.refusal, log: j.log}
 	options.Journal, options.Stdout = keeper, printed{keeper}
+	if j.refusal != nil {
+		_, _ = keeper.Append(luabind.Event{At: j.host.Clock.Now(), Kind: luabind.KindWarning, Host: j.order.Machine.Name,
+			Text: "what takes power away is refused there: " + j.refusal.Error()})
+	}
 	return options
 }
 

@@ -1,15 +1,18 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -566,6 +569,84 @@ func TestMachineThatIsLost(t *testing.T) {
 	var lost *LostLine
 	if primitives.KindOf(err) != primitives.Unreachable || !errors.As(err, &lost) || lost.Down || lost.Job == "" || lost.Last.Text != "last words" {
 		t.Fatal(err, lost)
+	}
+}
+
+// A machine that answers, and whose agent ends at once whenever it is called to
+// go on, is not called for ever.
+func TestAgentThatOnlySaysHello(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{Clock: hastyClock{}})
+	open := w.desk.open
+	w.desk.open = func(ctx context.Context, machine luabind.Machine, argv ...string) (*channel, error) {
+		if argv[0] == "start" {
+			return open(ctx, machine, argv...)
+		}
+		near, far := net.Pipe()
+		far.Close()
+		p := pipeProcess{near, make(chan struct{})}
+		close(p.ended)
+		return &channel{process: p, from: newLineReader(near), to: newLineWriter(near), words: &head{}}, nil
+	}
+	h := &heard{hook: func(event luabind.Event) {
+		if event.Text == "last words" {
+			w.cut("lab01")
+		}
+	}}
+	_, err := run(t, w, w.order("lab01", `function M.here() step.note("last words"); task.sleep(0.5) end`), h)
+	var lost *LostLine
+	if primitives.KindOf(err) != primitives.Unreachable || !errors.As(err, &lost) || lost.Last.Text != "last words" {
+		t.Fatal(err)
+	}
+}
+
+// A folder that has become full or read-only while a job ran still tells a desk
+// that comes back what the job has done.
+func TestComingBackToAFolderThatCannotBeWritten(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{Clock: hastyClock{}})
+	var full atomic.Bool
+	w.host = func(machine string) Host {
+		host := w.plainHost(machine, luabind.Capabilities{})
+		dir := filepath.Join(w.dir, machine)
+		host.StateDir = func() (string, error) {
+			if full.Load() {
+				return dir, primitives.Errorf(primitives.Denied, "test", "", "no space left on device")
+			}
+			return dir, nil
+		}
+		return host
+	}
+	h := &heard{hook: func(event luabind.Event) {
+		if event.Text == "first" {
+			full.Store(true)
+			w.cut("lab01")
+		}
+	}}
+	value, err := run(t, w, w.order("lab01", `function M.here() step.note("first"); task.sleep(0.05); return "over" end`), h)
+	if err != nil || value != "over" {
+		t.Fatal(value, err)
+	}
+}
+
+// A job whose journal is damaged is lost, and the desk hears why.
+func TestDamagedJournalIsTold(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	const id = "20260731-142530-042-9f3a61c2"
+	folder := filepath.Join(w.dir, "lab01", id)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, journal.FileName), []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	Serve(context.Background(), []string{"attach", id, "1"}, strings.NewReader(""), &said, io.Discard, w.host("lab01"))
+	from := newLineReader(&said)
+	if first, err := from.next(); err != nil || first.Hello == nil {
+		t.Fatal(first, err)
+	}
+	last, err := from.next()
+	if err != nil || last.Result == nil || !last.Result.Vanished || !strings.Contains(last.Result.Error.Message, journal.FileName+":1") {
+		t.Errorf("%+v, %v", last.Result, err)
 	}
 }
 

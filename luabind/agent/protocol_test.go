@@ -110,17 +110,27 @@ end`), h)
 // Where nothing can be kept on disk, what takes power away is refused, and all
 // else goes on.
 func TestMachineWithoutStateFolder(t *testing.T) {
+	t.Run("read-only", func(t *testing.T) {
+		machineWithoutStateFolder(t, "read-only", func() (string, error) {
+			return "", primitives.Errorf(primitives.Denied, "test", "", "read-only")
+		})
+	})
+	t.Run("full when the order is kept", func(t *testing.T) {
+		machineWithoutStateFolder(t, "cannot be made", func() (string, error) { return "/proc/none/of/that", nil })
+	})
+}
+
+func machineWithoutStateFolder(t *testing.T, why string, stateDir func() (string, error)) {
 	w := newWorld(t, "", DeskOptions{})
 	w.host = func(machine string) Host {
 		host := w.plainHost(machine, luabind.Capabilities{Shutdown: falling{}})
-		host.StateDir = func() (string, error) {
-			return "", primitives.Errorf(primitives.Denied, "test", "", "read-only")
-		}
+		host.StateDir = stateDir
 		return host
 	}
 	order := w.order("lab01", `
 function M.here()
   step.note("goes on")
+  print("also")
   local ok, err = pcall(shutdown.apply, {machine = "lab01", method = "poweroff"})
   return {ok = ok, kind = err.kind}
 end`)
@@ -132,6 +142,12 @@ end`)
 	}
 	if notes := h.texts(luabind.KindNote); !reflect.DeepEqual(notes, []string{"goes on"}) {
 		t.Errorf("notes %q", notes)
+	}
+	if output := h.texts(luabind.KindOutput); !reflect.DeepEqual(output, []string{"also"}) {
+		t.Errorf("output %q", output)
+	}
+	if warnings := h.texts(luabind.KindWarning); len(warnings) != 1 || !strings.Contains(warnings[0], why) {
+		t.Errorf("warnings %q", warnings)
 	}
 }
 

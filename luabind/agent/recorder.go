@@ -14,6 +14,7 @@ import (
 type recorder struct {
 	mu      sync.Mutex
 	journal *journal.Journal // nil: a plan, or no folder to write to
+	refusal error            // why there is none although one is due
 	last    uint64
 	log     *eventLog
 }
@@ -36,10 +37,11 @@ func (r *recorder) Append(event luabind.Event) (uint64, error) {
 	return r.last, nil
 }
 
-// Sync is luabind.Recorder.
+// Sync is luabind.Recorder. Without a journal that is due, what waits for it is
+// not done.
 func (r *recorder) Sync(ctx context.Context, number uint64) error {
 	if r.journal == nil {
-		return nil
+		return r.refusal
 	}
 	return r.journal.Sync(ctx, number)
 }
