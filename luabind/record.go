@@ -52,11 +52,11 @@ func (rt *Runtime) recordIntent(op *Op) (begun bool, err error) {
 	}
 	number, err := rt.record(intent)
 	if err != nil {
-		return false, primitives.Wrap(op.Verb, op.Object, "the journal cannot be written, so nothing was done", err)
+		return false, primitives.Wrap(op.Verb, op.Object, "nothing was done", err)
 	}
 	if !durable || rt.options.Journal == nil {
 		return true, nil
 	}
 	_, err = Wait(rt, func(ctx context.Context) (any, error) { return nil, rt.options.Journal.Sync(ctx, number) })
-	return true, primitives.Wrap(op.Verb, op.Object, "the journal cannot be written, so nothing was done", err)
+	return true, primitives.Wrap(op.Verb, op.Object, "nothing was done", err)
 }

@@ -81,7 +81,12 @@ func (j *job) carryOut(ctx context.Context) (any, error) {
 	if release != nil {
 		defer release()
 	}
-	runtime := luabind.New(j.capabilities(capabilities, powers), j.options(powers))
+	keeper := &recorder{job: j, journal: j.journal, refusal: j.refusal, log: j.log}
+	defer keeper.release()
+	if j.refusal != nil {
+		keeper.warn("what takes power away is refused there: " + j.refusal.Error())
+	}
+	runtime := luabind.New(j.capabilities(capabilities, powers), j.options(powers, keeper))
 	value, err := runtime.CallScript(ctx, j.order.Script, j.order.Function, j.order.Request)
 	return value, luabind.AfterWrites(err, runtime.Writes())
 }
@@ -100,7 +105,7 @@ func (j *job) capabilities(own luabind.Capabilities, inv *inventory.Inventory) l
 	return own
 }
 
-func (j *job) options(inv *inventory.Inventory) luabind.Options {
+func (j *job) options(inv *inventory.Inventory, keeper *recorder) luabind.Options {
 	authority := j.order.Authority
 	options := luabind.Options{
 		Authority: &authority, Plan: j.order.Plan, Yes: j.order.Yes, MayDown: j.order.MayDown, Self: j.order.Machine.Name,
@@ -110,12 +115,7 @@ func (j *job) options(inv *inventory.Inventory) luabind.Options {
 	if len(j.order.Modules) > 0 {
 		options.Path = append(options.Path, modules(j.order.Modules))
 	}
-	keeper := &recorder{journal: j.journal, refusal: j.refusal, log: j.log}
 	options.Journal, options.Stdout = keeper, printed{keeper}
-	if j.refusal != nil {
-		_, _ = keeper.Append(luabind.Event{At: j.host.Clock.Now(), Kind: luabind.KindWarning, Host: j.order.Machine.Name,
-			Text: "what takes power away is refused there: " + j.refusal.Error()})
-	}
 	return options
 }
 

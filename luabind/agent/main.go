@@ -128,7 +128,11 @@ func (a *agent) start(ctx context.Context) error {
 	if err != nil {
 		j := newJob(a.host, *first.Order)
 		j.refusal = &primitives.Error{Kind: primitives.Denied, Op: "agent.start", Host: first.Order.Machine.Name, Message: "no journal can be written", Cause: err}
-		return a.withLease(ctx, j)
+		if j.id, err = journal.NewID(a.host.Clock.Now(), nil); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stderr, "ctys agent:", j.refusal)
+		return a.carryOutHere(ctx, j)
 	}
 	return a.detach(ctx, dir, id)
 }
@@ -145,21 +149,6 @@ func (a *agent) detach(ctx context.Context, dir, id string) error {
 		return err
 	}
 	return relay(conn, 1, a.stdin.from, a.stdout.to)
-}
-
-// withLease keeps other runs away although there is no folder for a journal.
-func (a *agent) withLease(ctx context.Context, j *job) error {
-	id, err := journal.NewID(a.host.Clock.Now(), nil)
-	if err != nil {
-		return err
-	}
-	lease, err := a.host.Lease(ctx, id)
-	if err != nil {
-		return a.stdout.send(line{Result: &outcome{Error: failureOf(err)}})
-	}
-	defer lease.Close()
-	fmt.Fprintln(a.stderr, "ctys agent:", j.refusal)
-	return a.carryOutHere(ctx, j)
 }
 
 // carryOutHere runs a job whose life is that of its line.

@@ -22,6 +22,7 @@ import (
 	"ctys/primitives"
 	"ctys/primitives/ipmi"
 	"ctys/primitives/shutdown"
+	"ctys/primitives/wol"
 )
 
 // world is a desk and machines whose agents run in this process, connected by
@@ -61,8 +62,9 @@ func (w *world) plainHost(machine string, powers luabind.Capabilities) Host {
 		Version:      "test",
 		Capabilities: func(context.Context, luabind.Order) (luabind.Capabilities, func(), error) { return powers, nil, nil },
 		StateDir:     func() (string, error) { return dir, nil },
-		Lease: func(ctx context.Context, job string) (io.Closer, error) {
-			return journal.Acquire(ctx, primitives.SystemClock{}, w.dir, machine, job)
+		Lease: func(ctx context.Context, job string) (io.Closer, string, error) {
+			lease, err := journal.Acquire(ctx, primitives.SystemClock{}, w.dir, machine, job)
+			return lease, "", err
 		},
 	}
 }
@@ -491,22 +493,49 @@ func TestCancelReachesTheAgent(t *testing.T) {
 	}
 }
 
+// A run has a machine from its first change to its end: another that would
+// change it is refused, and one that only reads, or sends a packet, is not.
 func TestSecondRunFindsTheMachineTaken(t *testing.T) {
-	w := newWorld(t, "", DeskOptions{})
-	h := &heard{}
-	var second error
-	h.hook = func(event luabind.Event) {
-		if event.Text == "mine" {
-			_, second = run(t, w, w.order("lab01", `function M.here() return 1 end`), &heard{})
-		}
-	}
-	if _, err := run(t, w, w.order("lab01", `function M.here() step.note("mine"); task.sleep(0.05) end`), h); err != nil {
-		t.Fatal(err)
-	}
-	if primitives.KindOf(second) != primitives.Busy {
-		t.Errorf("the second run: %v", second)
+	const keeps, takesDown = `journal.keep("ran", function() return 1 end)`, `shutdown.announce{message = "down"}`
+	for _, test := range []struct {
+		name, first, second string
+		want                primitives.Kind
+	}{
+		{"both keep", keeps, keeps, primitives.Busy},
+		{"an intent after a keep", keeps, takesDown, primitives.Busy},
+		{"a keep after an intent", takesDown, keeps, primitives.Busy},
+		{"the second only reads", keeps, `return shutdown.identity().boot_id`, ""},
+		{"both wake others", `wol.send{mac = "52:54:00:00:00:01", address = "127.0.0.1"}`, `wol.send{mac = "52:54:00:00:00:02", address = "127.0.0.1"}`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, "", DeskOptions{})
+			w.host = func(machine string) Host {
+				return w.plainHost(machine, luabind.Capabilities{Shutdown: falling{}, WOL: packets{}})
+			}
+			h := &heard{}
+			var second error
+			h.hook = func(event luabind.Event) {
+				if event.Text == "mine" {
+					_, second = run(t, w, w.order("lab01", "function M.here() "+test.second+" end"), &heard{})
+				}
+			}
+			if _, err := run(t, w, w.order("lab01", "function M.here() "+test.first+`; step.note("mine"); task.sleep(0.05) end`), h); err != nil {
+				t.Fatal(err)
+			}
+			if (second != nil || test.want != "") && primitives.KindOf(second) != test.want {
+				t.Errorf("the second run: %v", second)
+			}
+			if _, err := run(t, w, w.order("lab01", "function M.here() "+test.second+" end"), &heard{}); err != nil {
+				t.Errorf("after the first: %v", err)
+			}
+		})
 	}
 }
+
+// packets takes magic packets and sends none.
+type packets struct{}
+
+func (packets) Send(context.Context, wol.Request) (wol.Sent, error) { return wol.Sent{}, nil }
 
 func TestReceiptIsGiven(t *testing.T) {
 	w := newWorld(t, "", DeskOptions{})

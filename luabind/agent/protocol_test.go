@@ -157,7 +157,7 @@ func TestFolderWithALongName(t *testing.T) {
 	w.dir = filepath.Join(w.dir, strings.Repeat("long", 30))
 	w.host = func(machine string) Host {
 		host := w.plainHost(machine, luabind.Capabilities{})
-		host.Lease = func(context.Context, string) (io.Closer, error) { return io.NopCloser(nil), nil }
+		host.Lease = func(context.Context, string) (io.Closer, string, error) { return io.NopCloser(nil), "", nil }
 		return host
 	}
 	if value, err := run(t, w, w.order("lab01", `function M.here() return 1 end`), &heard{}); err != nil || value != 1.0 {
@@ -229,4 +229,24 @@ func FuzzLine(f *testing.F) {
 			t.Fatal(again, err)
 		}
 	})
+}
+
+// Where leases cannot be shared between the accounts of a machine, the operator
+// is told, once.
+func TestLeaseThatOthersDoNotSee(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	w.host = func(machine string) Host {
+		host := w.plainHost(machine, luabind.Capabilities{Shutdown: falling{}})
+		host.Lease = func(context.Context, string) (io.Closer, string, error) {
+			return io.NopCloser(nil), "runs of other accounts are not seen", nil
+		}
+		return host
+	}
+	h := &heard{}
+	_, err := run(t, w, w.order("lab01", `function M.here()
+  for i = 1, 3 do journal.keep("k" .. i, function() return i end); shutdown.announce{message = "down"} end
+end`), h)
+	if warnings := h.texts(luabind.KindWarning); err != nil || !reflect.DeepEqual(warnings, []string{"runs of other accounts are not seen"}) {
+		t.Errorf("%q, %v", warnings, err)
+	}
 }

@@ -89,12 +89,13 @@ func (l *labMachines) agent(ctx context.Context, machine string, argv []string, 
 		},
 		Clock:    l.world.Clock(),
 		StateDir: func() (string, error) { return l.folder("jobs", machine) },
-		Lease: func(ctx context.Context, job string) (io.Closer, error) {
+		Lease: func(ctx context.Context, job string) (io.Closer, string, error) {
 			dir, err := l.folder("leases", machine)
 			if err != nil {
-				return nil, err
+				return nil, "", err
 			}
-			return journal.Acquire(ctx, l.world.Clock(), dir, agent.ThisMachine, job)
+			lease, err := journal.Acquire(ctx, l.world.Clock(), dir, agent.ThisMachine, job)
+			return lease, "", err
 		},
 		Life: ctx,
 	}
