@@ -68,6 +68,7 @@ type session struct {
 	accepted bool // and its system has taken that request
 	receipt  bool // and the agent has our receipt
 	downAt   time.Time
+	report   map[string]any // what the agent has reported for the case that it is gone before its result
 }
 
 // Run is luabind.Relocator: it carries an order out on its machine and tells
@@ -77,6 +78,7 @@ type session struct {
 //
 //	{lost = true, down = true, accepted = …, receipt = …, at = seconds, last = number of the last event}
 //
+// together with what the script gave to journal.receipt as its report,
 // and in any other case the error is of kind Unreachable with a *LostLine as
 // cause. The end of ctx tells the agent to stop, and waits for it shortly.
 func (d *Desk) Run(ctx context.Context, order luabind.Order, events func(luabind.Event)) (any, error) {
@@ -158,10 +160,16 @@ func (s *session) giveUp(ctx context.Context, err error) (any, error) {
 }
 
 func (s *session) wentDown() map[string]any {
-	return map[string]any{
+	result := map[string]any{
 		"lost": true, "down": true, "accepted": s.accepted, "receipt": s.receipt,
 		"at": float64(s.downAt.UnixMilli()) / 1000, "last": float64(s.last.Seq),
 	}
+	for key, value := range s.report {
+		if _, ours := result[key]; !ours {
+			result[key] = value
+		}
+	}
+	return result
 }
 
 func (s *session) lost(why error) error {
@@ -289,7 +297,11 @@ func (s *session) take(event luabind.Event, c *channel) {
 	if event.Kind != luabind.KindRequest && event.Kind != luabind.KindEnd { // those frame the agent's own journal
 		s.events(event)
 	}
-	if s.down || event.Kind == luabind.KindReceipt && event.Host == s.host() {
+	asked := event.Kind == luabind.KindReceipt && event.Host == s.host()
+	if asked {
+		s.report = event.Data
+	}
+	if s.down || asked {
 		s.receipt = c.to.send(line{Receipt: event.Seq}) == nil
 	}
 }

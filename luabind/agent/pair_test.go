@@ -575,11 +575,11 @@ func TestMachineThatHasAnnouncedItsEnd(t *testing.T) {
 		host.Life = life
 		return host
 	}
-	order := w.order("lab01", `function M.here() journal.receipt{deadline = 5}; shutdown.apply{machine = "lab01", method = "poweroff"} end`)
+	order := w.order("lab01", `function M.here() journal.receipt{deadline = 5, report = {ran = {"web1"}, down = "not this"}}; shutdown.apply{machine = "lab01", method = "poweroff"} end`)
 	order.MayDown = true
 	value, err := run(t, w, order, &heard{})
 	result, _ := value.(map[string]any)
-	if err != nil || result["lost"] != true || result["down"] != true || result["receipt"] != true {
+	if err != nil || result["lost"] != true || result["down"] != true || result["receipt"] != true || fmt.Sprint(result["ran"]) != "[web1]" {
 		t.Fatal(value, err)
 	}
 }
