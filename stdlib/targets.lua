@@ -101,6 +101,12 @@ local function ended(name, op, outcome)
   return M.exit_of(outcome.error)
 end
 
+-- The run was stopped before this target had its end.
+local function stopped(name, op, begun)
+  step.result(name, { op = op, state = begun and "unknown" or nil,
+    error = { kind = "canceled", op = op, host = name, message = begun and "stopped before its goal was seen" or "not begun, nothing was changed" } })
+end
+
 -- 3 and 2 promise that nothing was changed, so beside another end they are 1.
 local function fold(exits)
   local first = exits[1] or 0
@@ -111,16 +117,24 @@ local function fold(exits)
 end
 
 --- Calls fn for each target at once, or limit at a time, or with -b seq one
---- after the other, and reports each end.
+--- after the other, and reports each as it ends. Where the run is stopped, those
+--- that had not ended are reported too.
 ---@param fn fun(target: targets.Target): targets.End?
 ---@return table result {exit=…}
 function M.each(request, op, fn)
-  local list = M.of(request)
-  local outcomes = task.settle(list, fn, { limit = at_once(request.options or {}) })
-  local exits = {}
-  for i, outcome in ipairs(outcomes) do
-    exits[i] = ended(list[i].name, op, outcome)
+  local list, exits, begun = M.of(request), {}, {}
+  local function one(target, i)
+    begun[i] = true
+    local ok, value = pcall(fn, target)
+    exits[i] = ended(target.name, op, { ok = ok, value = value, error = value })
   end
+  task.finally(function()
+    task.settle(list, one, { limit = at_once(request.options or {}) })
+  end, function()
+    for i, target in ipairs(list) do
+      if not exits[i] then stopped(target.name, op, begun[i]) end
+    end
+  end)
   return { exit = fold(exits) }
 end
 

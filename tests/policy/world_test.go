@@ -30,6 +30,7 @@ type scene struct {
 	options   map[string]any // further ones of the TARGETs
 	desk      string         // machine on which ctys is called; "" is the operator's own
 	events    []luabind.Event
+	stopAt    string // the run is stopped when a step of this name begins
 }
 
 func newScene(t testing.TB, build func(clock *sim.Clock) *sim.World) *scene {
@@ -91,6 +92,8 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 		list = append(list, map[string]any{"name": target, "options": own})
 	}
 	path := simulated.Path(s.overrides)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	runtime := luabind.New(simulated.Capabilities(s.world, s.desk), luabind.Options{
 		Authority: s.authority(path, action),
 		Inventory: s.inventory(),
@@ -98,9 +101,14 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 		Yes:       s.yes,
 		Plan:      s.plan,
 		Path:      path,
-		Events:    func(event luabind.Event) { s.events = append(s.events, event) },
+		Events: func(event luabind.Event) {
+			s.events = append(s.events, event)
+			if s.stopAt != "" && event.Kind == luabind.KindStep && event.Text == s.stopAt {
+				stop()
+			}
+		},
 	})
-	result, err := runtime.CallScript(context.Background(), action, "action", map[string]any{
+	result, err := runtime.CallScript(ctx, action, "action", map[string]any{
 		"action": action, "type": kind, "subopts": subopts, "targets": list,
 		"options": map[string]any{"yes": s.yes},
 	})

@@ -34,6 +34,9 @@ type Options struct {
 	Now func() time.Time
 }
 
+// Interrupted is what the error of a run says that was stopped by its operator.
+const Interrupted = "interrupted"
+
 // Reader reads the events of one run. Its methods may be called at once.
 type Reader struct {
 	options Options

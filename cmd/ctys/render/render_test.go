@@ -124,6 +124,23 @@ func TestInterruptedSummary(t *testing.T) {
 	golden(t, "interrupted", streams(Options{}, cancelRun()[:7], summary))
 }
 
+// What was stopped is named once, with the last that is known of it.
+func TestStoppedSummary(t *testing.T) {
+	stopped := &luabind.Failure{Kind: "canceled", Message: "create_steps.lua:229: context canceled"}
+	events := []luabind.Event{
+		{Seq: 1, At: at(0), Kind: luabind.KindStep, Text: "lab02", Object: "lab02"},
+		{Seq: 2, At: at(0), Kind: luabind.KindStep, Text: "wake", Step: 1},
+		{Seq: 3, At: at(0.1), Kind: luabind.KindStepEnd, Step: 2, Text: "wake", State: "52:54:00:12:34:56 by udp"},
+		{Seq: 4, At: at(0.1), Kind: luabind.KindStep, Text: "lab02 answers", Step: 1, Seconds: 160},
+		{Seq: 5, At: at(4), Kind: luabind.KindStepEnd, Step: 4, Text: "lab02 answers", Error: stopped},
+		{Seq: 6, At: at(4), Kind: luabind.KindStepEnd, Step: 1, Text: "lab02", Object: "lab02", Error: stopped},
+		{Seq: 7, At: at(4), Kind: luabind.KindResult, Object: "lab02", Op: "create", State: "unknown",
+			Error: &luabind.Failure{Kind: "canceled", Message: "stopped before its goal was seen"}},
+	}
+	summary := &Summary{Began: zero, Ended: at(4), Who: "operator@desk", Request: "ctys x", Exit: 130, Interrupted: true}
+	golden(t, "stopped", streams(Options{}, events, summary))
+}
+
 func TestNoStepsNoSummary(t *testing.T) {
 	got := streams(Options{}, cancelRun()[11:12], &Summary{Began: zero, Ended: at(1)})
 	if strings.Contains(got, "summary") {
