@@ -160,6 +160,23 @@ func TestShell(t *testing.T) {
 	p.ends(exitInterrupted)
 }
 
+// A pattern cannot be stopped, so a second Ctrl-C ends the session.
+func TestSecondInterruptEndsTheShell(t *testing.T) {
+	p := atTerminal(t, t.TempDir(), "repl")
+	p.sees("ctys> ")
+	p.types("print(\"begins\") string.find(string.rep(\"a\", 40), string.rep(\"a*\", 16) .. \"b\")\r")
+	p.sees("\nbegins\r\n")
+	for range 100 { // a signal that is still pending swallows the next
+		if strings.Contains(p.all(), "so the session ends") {
+			break
+		}
+		p.types("\x03")
+		time.Sleep(100 * time.Millisecond)
+	}
+	p.sees("so the session ends")
+	p.ends(exitInterrupted)
+}
+
 func TestLiveTreeOnATerminal(t *testing.T) {
 	home := t.TempDir()
 	text := `step.run("cancel lab01", function()
