@@ -148,6 +148,9 @@ function M.order(request, wanted, machine, target)
   }
   order.forward_agent = M.wants_console(wanted) and targets.option(request, target, "agent") or nil
   order.itself = wanted.type == "pm" and is_target(order.machine, target)
+  if order.itself and wanted.mode == "reconnect" and action.is_here(target.name) then
+    targets.invalid('CREATE: "RECONNECT": it would reboot this host, from which it is asked; -a cancel=reboot,self does that')
+  end
   if wanted.type == "pm" and not order.itself then
     needs_address(wanted, order.machine)
     order.mac, order.chassis = ways(wanted, order.machine)
@@ -293,6 +296,20 @@ function M.rebooted(order)
   return { state = "up", seen_by = "boot_id", text = order.machine.name .. " has rebooted" }
 end
 
+--- Whether the order asks nothing of the target but a console on it: that proves
+--- that it is up, so nothing need be carried there before.
+function M.console_proves(order)
+  return order.itself and M.wants_console(order.wanted) and order.wanted.mode ~= "reconnect"
+end
+
+--- The end of a machine that is the target itself.
+function M.itself(order)
+  if order.rebooted then return M.rebooted(order) end
+  if order.wanted.mode == "reconnect" then return { reconnect = true } end
+  local asleep = order.wanted.wol or order.wanted.ipmi
+  return { state = "up", text = order.machine.name .. " is the executing host itself" .. (asleep and ": neither looked at nor woken" or "") }
+end
+
 --- A machine that is up and was to be woken.
 function M.up_already(order, seen)
   local text = string.format("%s is up already (%s); say REUSE to use it as it is, CONNECT for a console alone, RECONNECT to reboot it",
@@ -304,7 +321,7 @@ end
 function M.down(order, seen)
   local text = string.format("%s is not seen up%s, and CONNECT never wakes; say REUSE to have it woken",
     order.machine.name, seen.seen_by and " (" .. (seen_words[seen.way] or seen.seen_by) .. ")" or "")
-  return failed(order, "unreachable", { state = "unknown", seen_by = seen.seen_by, text = text })
+  return failed(order, "unreachable", { state = seen.seen_by and "off" or "unknown", seen_by = seen.seen_by, text = text })
 end
 
 -- Reconnecting ---------------------------------------------------------------

@@ -265,6 +265,34 @@ func TestReconnect(t *testing.T) {
 	s.up("lab02")
 }
 
+// A console on the target itself needs nothing carried there. (A world in memory
+// has none: nothing was seen of the machine then.)
+func TestConsoleOnTheTargetItself(t *testing.T) {
+	s := rack(t)
+	s.exits(s.create("pm", "console:cli", "lab03"), 1)
+	s.told("no console: a simulated world in memory has no consoles")
+	if entered := s.count("line", "enter"); entered > 0 {
+		t.Errorf("entered\n%s", s.world.Transcript())
+	}
+	if last := s.events[len(s.events)-1]; last.State != "unknown" {
+		t.Errorf("lab03 is %q and nobody saw it", last.State)
+	}
+}
+
+func TestReconnectOfTheTargetItself(t *testing.T) {
+	s := rack(t)
+	s.yes = true
+	before := s.world.State("lab03").Boots
+	s.exits(s.create("pm", "reconnect", "lab03"), 0)
+	s.up("lab03")
+	if s.world.State("lab03").Boots == before {
+		t.Error("lab03 runs the same boot as before")
+	}
+	s = rack(t)
+	s.yes = true
+	s.refused("pm", "create", "reconnect", primitives.Invalid, "RECONNECT", "this host")
+}
+
 func TestAGuestIsStarted(t *testing.T) {
 	for _, subopts := range []string{"l:web1", "t:127.77.2.1", "reuse,l:web1,sshping:on", "l:web1,ping:off"} {
 		s := rack(t)
