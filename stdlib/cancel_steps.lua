@@ -250,8 +250,8 @@ end
 function M.still_on(guest, order, deadline)
   local now = guest:refresh()
   error({ kind = "timeout", op = "cancel", host = guest.name, message = string.format(
-    'still %s after %g s and left so; to have it destroyed then, add at_deadline = "destroy" to its row in machines.lua, or type TIMEOUT:%g',
-    now.state, deadline, deadline) }, 0)
+    'still %s after %.0f s and left so; to have it destroyed then, add at_deadline = "destroy" to its row in machines.lua, or type TIMEOUT:%.0f',
+    now.state, deadline, math.ceil(deadline)) }, 0)
 end
 
 local function inner_order(row, order, finish)
