@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -136,11 +137,26 @@ func (a *app) plain(options form.Options, name, text string, argv []string, show
 			}
 			return exitReached, nil
 		}
+		if options.JSON {
+			return exitReached, writeJSON(a.stdout, result)
+		}
 		for _, value := range result.Values {
 			fmt.Fprintln(ses.reader.Output(), luabind.Format(value))
 		}
 		return exitReached, nil
 	})
+}
+
+// writeJSON writes one value a line; standard output is theirs alone then.
+func writeJSON(out io.Writer, result luabind.Result) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	for _, value := range result.Values {
+		if err := encoder.Encode(luabind.Plain(value)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // chunk runs a text, as an expression first where it may be one.
