@@ -24,6 +24,7 @@ M.head = {
     "ctys -t pm -a cancel=poweroff:0 lab01",
     "ctys -t pm -a cancel=self,poweroff:30 --plan lab01",
     "ctys -t kvm -a cancel=l:web1,poweroff lab01",
+    "ctys help cancel_grammar     # its sub-options",
   },
   categories = { "destructive" },
   touches = { "stack", "shutdown", "action", "probe", "ipmi.power_status", "nic.read", "bridge.read" },

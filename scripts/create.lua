@@ -24,6 +24,7 @@ M.head = {
     "ctys -t pm -a create=wol,l:lab02",
     "ctys -t pm -a create=reuse,l:lab02,broadcast:192.168.3.255:4711,console:cli lab01",
     "ctys -t kvm -a create=l:web1,ping:off lab01",
+    "ctys help create_grammar     # its sub-options",
   },
   categories = { "intrusive" },
   touches = { "wol.send", "nic.read", "bridge.read", "probe", "ipmi.power_status", "ipmi.power_on", "stack", "shutdown", "action" },

@@ -9,6 +9,8 @@
 --     CANCEL = [<address>|ALL] [FORCE|STACK] [SELF]
 --              [RESET|REBOOT|INIT:<level>|(PAUSE|S3)|(SUSPEND|S4)|(POWEROFF|S5)[:<delay>]]
 --              [TIMEOUT:<s>] [WOL [IF:<interface>|BROADCAST:[addr]]]     VM types also: [CLIENT|SERVER|BOTH]
+--     <address> = L:<label> | T:<name or IP address> | M:<mac> | U:<uuid> | F:<file name>
+--              | ID:<path> | DBREC:<record> | BASE:<folder>
 --
 -- Only what can be said from the text alone is said here; whether an address
 -- fits the target, or TIMEOUT:0 is confirmed, is for the script.
