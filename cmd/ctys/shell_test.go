@@ -138,6 +138,7 @@ func TestShell(t *testing.T) {
 	p.sees("go on? [yes] ")
 	p.types("yes\r")
 	p.sees("true")
+	p.sees("ctys> ") // before it, Ctrl-D is for the terminal
 	p.types("\x04")
 	p.ends(exitReached)
 
@@ -158,6 +159,24 @@ func TestShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.ends(exitInterrupted)
+}
+
+// Who is stopped at a question leaves the keys that follow to the prompt.
+func TestInterruptedQuestionReadsNothingMore(t *testing.T) {
+	p := atTerminal(t, t.TempDir(), "repl")
+	p.sees("ctys> ")
+	p.types("step.confirm(\"go on?\")\r")
+	p.sees("go on? [yes] ")
+	p.types("\x03")
+	p.sees("interrupted")
+	p.sees("ctys> ")
+	for range 3 {
+		p.types("20 + 22\r")
+		p.sees("\n42\r\n")
+		p.sees("ctys> ")
+	}
+	p.types("\x04")
+	p.ends(exitReached)
 }
 
 // A pattern cannot be stopped, so a second Ctrl-C ends the session.
