@@ -109,12 +109,13 @@ func (r *Reader) above(write func()) {
 	r.live.paint()
 }
 
-// Suspend takes a live tree off the screen, for a question; Resume puts it back.
+// Suspend takes a live tree off the screen, for a question or a console; Resume
+// puts it back when each that has taken it off has called it.
 func (r *Reader) Suspend() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.live != nil {
-		r.live.suspend(true)
+		r.live.suspend()
 	}
 }
 
@@ -123,7 +124,7 @@ func (r *Reader) Resume() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.live != nil {
-		r.live.suspend(false)
+		r.live.resume()
 	}
 }
 
