@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 
 	"ctys/luabind"
 
@@ -34,14 +35,16 @@ func (d *desk) Ask(ctx context.Context, question string, hidden bool) (string, e
 	defer d.after()
 	io.WriteString(d.out, question)
 	fd := int(d.in.Fd())
+	restore := func() {}
 	if hidden {
-		restore, err := echoOff(fd)
-		if err != nil {
+		var err error
+		if restore, err = echoOff(fd); err != nil {
 			return "", luabind.Wrap("terminal", "", "what is typed cannot be hidden", err)
 		}
-		defer restore()
+		defer context.AfterFunc(ctx, restore)() // at once: the process may end now
 	}
 	line, err := d.line(ctx, fd)
+	restore() // before anything is written, which may end the process too (SIGPIPE)
 	if hidden || ctx.Err() != nil {
 		io.WriteString(d.out, "\n")
 	}
@@ -77,7 +80,7 @@ func (d *desk) line(ctx context.Context, fd int) (string, error) {
 
 // keysReady waits a moment for something to read.
 func keysReady(fd int) (bool, error) {
-	const moment = 100 // ms; how soon a context that has ended is noticed
+	const moment = 20 // ms; how soon a context that has ended is noticed
 	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, moment)
 	if errors.Is(err, unix.EINTR) {
 		return false, nil
@@ -96,5 +99,5 @@ func echoOff(fd int) (restore func(), err error) {
 	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &hidden); err != nil {
 		return nil, err
 	}
-	return func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }, nil
+	return sync.OnceFunc(func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, before) }), nil
 }

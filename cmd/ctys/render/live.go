@@ -23,8 +23,8 @@ const repaint = 100 * time.Millisecond
 type live struct {
 	r         *Reader
 	screen    Screen
-	painted   int  // lines on the screen that belong to the tree
-	suspended int  // how many have the screen: a console, and a question within it
+	painted   int // lines on the screen that belong to the tree
+	suspended int // how many have the screen: a console, and a question within it
 	changed   bool
 	running   bool // run has been started
 	stop      chan struct{}
