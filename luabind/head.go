@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,17 +39,28 @@ func (h Head) Authority() Authority {
 	return Authority{Touch: h.Touches}
 }
 
-// MasterKeys are those of the powers touched that are as good as all: who may
-// run a program or a command on another machine may do anything.
+// masterPowers are as good as all powers: who may run a program, or a command
+// on another machine, may do anything.
+var masterPowers = []string{"exec", "remote", "secret"}
+
+// MasterKeys are those of the powers touched that hold a master power.
 func (h Head) MasterKeys() []string {
 	var keys []string
 	for _, touch := range h.Touches {
-		power, _, _ := strings.Cut(touch, ".")
-		if power == "exec" || power == "remote" || power == "secret" || strings.HasPrefix(touch, "*") {
+		if slices.ContainsFunc(masterPowers, func(power string) bool { return reaches(touch, power) }) {
 			keys = append(keys, touch)
 		}
 	}
 	return keys
+}
+
+// reaches tells whether a touch permits anything of a power; "ex*" does of exec.
+func reaches(touch, power string) bool {
+	if stem, isPattern := strings.CutSuffix(touch, "*"); isPattern && strings.HasPrefix(power+".", stem) {
+		return true
+	}
+	named, _, _ := strings.Cut(touch, ".")
+	return named == power
 }
 
 // headDeadline and headInstructions bound the loading of a script whose head

@@ -241,3 +241,20 @@ func FuzzArguments(f *testing.F) {
 		}
 	})
 }
+
+func TestMasterKeysAreShownHoweverTheyAreWritten(t *testing.T) {
+	for touch, want := range map[string]bool{
+		"exec": true, "exec.run": true, "remote.*": true, "secret.command": true,
+		"*": true, "ex*": true, "exec.r*": true, "re*": true, "s*": true,
+		"stack": false, "wol.*": false, "st*": false, "executor": false, "shutdown": false,
+	} {
+		keys := Head{Touches: []string{touch}, Declared: true}.MasterKeys()
+		if got := len(keys) == 1; got != want {
+			t.Errorf("%q is a master key: %v, want %v", touch, got, want)
+		}
+		may := Authority{Touch: []string{touch}}
+		if may.Permits("exec.run", Write) && len(keys) == 0 {
+			t.Errorf("%q permits exec.run and is not shown", touch)
+		}
+	}
+}
