@@ -219,6 +219,24 @@ func TestInstructionsAreCountedInCoroutines(t *testing.T) {
 	}
 }
 
+func TestTheLimitOfTasksHolds(t *testing.T) {
+	for source, want := range map[string]string{
+		`task.map({1, 2, 3, 4, 5, 6}, function() task.sleep(1) end)`:                              "denied",
+		`task.settle({1, 2, 3, 4, 5, 6}, function() task.sleep(1) end)`:                           "denied",
+		`for i = 1, 6 do task.spawn(task.sleep, 1) end`:                                           "denied",
+		`task.map({1, 2, 3, 4, 5, 6}, function() task.sleep(1) end, {limit = 4})`:                 "",
+		`for i = 1, 3 do task.map({1, 2, 3, 4}, function() task.sleep(1) end) end`:                "",
+		`task.map({1, 2}, function() task.map({1, 2}, function() task.sleep(1) end) end) `:        "denied",
+		`task.map({}, function() end) task.map({1, 2, 3, 4}, function() end) task.map({}, print)`: "",
+	} {
+		rt, _ := virtual(t, Options{Limits: Limits{Tasks: 5}})
+		_, err := rt.Run(context.Background(), Script{Name: "many.lua", Source: source})
+		if got := string(kindOf(err)); err == nil && want != "" || err != nil && got != want {
+			t.Errorf("%s: %v, want %q", source, err, want)
+		}
+	}
+}
+
 func TestErrorsKnowTheirPlace(t *testing.T) {
 	rt, _ := virtual(t, Options{})
 	_, err := rt.Run(context.Background(), Script{Name: "place.lua", Source: "local x = 1\ntask.sleep(-1)\n"})

@@ -81,7 +81,7 @@ func (rt *Runtime) taskModule() *Module {
 }
 
 func (rt *Runtime) taskSpawn(c *Call) ([]lua.LValue, error) {
-	if err := rt.room(c); err != nil {
+	if err := rt.room(c, 1); err != nil {
 		return nil, err
 	}
 	task := rt.spawn(rt.current, "", c.Callback("fn"), c.rest...)
@@ -89,11 +89,12 @@ func (rt *Runtime) taskSpawn(c *Call) ([]lua.LValue, error) {
 }
 
 // room refuses more tasks than the limits allow.
-func (rt *Runtime) room(c *Call) error {
-	if rt.alive < rt.limits.Tasks {
+func (rt *Runtime) room(c *Call, further int) error {
+	if rt.alive+further <= rt.limits.Tasks {
 		return nil
 	}
-	return primitives.Errorf(primitives.Denied, c.Verb(), "", "%d tasks are alive, the limit; use the option limit of task.map", rt.alive)
+	return primitives.Errorf(primitives.Denied, c.Verb(), "", "%d tasks are alive, and %d more would be above the limit of %d; use the option limit of task.map",
+		rt.alive, further, rt.limits.Tasks)
 }
 
 func (rt *Runtime) taskWait(c *Call) ([]lua.LValue, error) {
