@@ -63,9 +63,9 @@ func (rt *Runtime) taskModule() *Module {
 				Run:     rt.taskFinally,
 			},
 			{
-				Name: "now", Help: "The time, in seconds since 1970 (of the simulated world in a simulation).",
+				Name: "now", Help: "The time, in seconds since 1970 (of the simulated world in a simulation). In a plan what was not waited counts as if it had been.",
 				Result: "a number", Example: `local began = task.now()`,
-				Run: func(*Call) ([]lua.LValue, error) { return []lua.LValue{rt.toLua(rt.caps.Clock.Now())}, nil },
+				Run: func(*Call) ([]lua.LValue, error) { return []lua.LValue{rt.toLua(rt.now())}, nil },
 			},
 		},
 		Handles: []HandleType{{
@@ -125,7 +125,7 @@ func (rt *Runtime) taskCancel(c *Call) ([]lua.LValue, error) {
 func (rt *Runtime) taskSleep(c *Call) ([]lua.LValue, error) {
 	if rt.options.Plan {
 		rt.emit(Event{Kind: KindWait, Seconds: c.Number("seconds")})
-		return nil, nil
+		return nil, rt.pretend(seconds(c.Number("seconds")))
 	}
 	_, err := Wait(rt, func(ctx context.Context) (any, error) {
 		return nil, rt.caps.Clock.Sleep(ctx, seconds(c.Number("seconds")))
@@ -135,15 +135,10 @@ func (rt *Runtime) taskSleep(c *Call) ([]lua.LValue, error) {
 
 func (rt *Runtime) taskDeadline(c *Call) ([]lua.LValue, error) {
 	var values []lua.LValue
-	after := seconds(c.Number("seconds"))
-	run := func() (err error) {
+	err := rt.withDeadline(seconds(c.Number("seconds")), func() (err error) {
 		values, err = rt.protected(c.L, c.Callback("fn"), c.rest)
 		return err
-	}
-	if rt.options.Plan {
-		return values, run()
-	}
-	err := rt.withDeadline(after, run)
+	})
 	var late errDeadline
 	if errors.As(err, &late) {
 		err = &primitives.Error{Kind: primitives.Timeout, Op: c.Verb(), Message: late.Error()}
@@ -157,14 +152,15 @@ const cleanupTime = 10 * time.Second
 func (rt *Runtime) taskFinally(c *Call) ([]lua.LValue, error) {
 	values, err := rt.call(c.L, c.Callback("fn"), nil)
 	task := rt.current
-	outer := task.ctx
+	outer, planned := task.ctx, task.planned
 	task.scope(context.WithoutCancel(outer))
-	task.steps = 0
+	task.steps, task.planned = 0, nil
 	late := rt.withDeadline(cleanupTime, func() error {
 		_, err := rt.call(c.L, c.Callback("cleanup"), []lua.LValue{lua.LBool(err != nil)})
 		return err
 	})
 	task.scope(outer)
+	task.planned = planned
 	if err == nil {
 		err = late
 	}

@@ -63,6 +63,7 @@ func (rt *Runtime) joinNext(together *group) (*Task, error) {
 	}
 	task := together.done[0]
 	together.done = together.done[1:]
+	rt.current.caughtUp(task)
 	return task, nil
 }
 

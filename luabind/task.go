@@ -29,6 +29,9 @@ type Task struct {
 	cancel context.CancelCauseFunc
 	steps  int64 // instructions since the task last waited
 
+	ahead   time.Duration // in a plan: how long its waits would have taken so far
+	planned *plannedEnd   // in a plan: the innermost deadline that these waits may reach
+
 	step    *stepNode // what the user sees this task do
 	mayDown bool      // it may take this machine down
 	family  family
@@ -58,6 +61,8 @@ func (rt *Runtime) spawn(parent *Task, name string, fn *lua.LFunction, args ...l
 		args:   args,
 		step:   parent.step,
 
+		ahead:   parent.ahead,
+		planned: parent.planned,
 		mayDown: parent.mayDown,
 	}
 	parent.family.add(task)
@@ -130,6 +135,7 @@ func (rt *Runtime) join(child *Task) error {
 			return err
 		}
 	}
+	rt.current.caughtUp(child)
 	return nil
 }
 
@@ -210,13 +216,17 @@ func (rt *Runtime) withDeadline(d time.Duration, fn func() error) error {
 	task := rt.current
 	outer := task.ctx
 	ctx, cancel := context.WithCancelCause(outer)
-	stop := rt.caps.Clock.AfterFunc(d, func() {
+	end := func() {
 		cancel(context.DeadlineExceeded)
 		rt.noticeCanceled()
-	})
+	}
+	stop := rt.caps.Clock.AfterFunc(d, end)
+	planned := task.planned
+	task.planned = &plannedEnd{at: task.ahead + min(d, maxAhead), end: end, outer: planned}
 	task.scope(ctx)
 	err := fn()
 	stop()
+	task.planned = planned
 	task.scope(outer)
 	cancel(nil)
 	if err != nil && outer.Err() == nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
