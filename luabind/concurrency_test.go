@@ -300,3 +300,81 @@ func TestSeveralWaitForOneTask(t *testing.T) {
 		})
 	}
 }
+
+// What a function assigns to a local variable of its caller stays assigned,
+// whatever was raised and caught before or after.
+func TestVariablesOfTheCallerSurviveErrors(t *testing.T) {
+	tests := []struct{ name, source, want string }{
+		{"caught before", `local seen
+			local function look() pcall(error, "silence"); seen = "on" end
+			look()
+			return seen`, "on"},
+		{"a fault of the script", `local seen
+			local function look() pcall(function() local x = nil; x() end); seen = "on" end
+			look()
+			return seen`, "on"},
+		{"inside step.run", `local seen
+			step.run("look", function() pcall(task.deadline, 1, task.sleep, 9); seen = "on" end)
+			return seen`, "on"},
+		{"raised after", `local seen
+			pcall(function() pcall(error, "a"); seen = "on"; error("b") end)
+			return seen`, "on"},
+		{"read by a closure", `local state = "unknown"
+			local function told() return state end
+			pcall(error, "x")
+			state = "on"
+			return told()`, "on"},
+		{"xpcall", `local seen
+			local function look() xpcall(function() error("x") end, function(e) seen = "handled"; return e end) end
+			look()
+			return seen`, "handled"},
+		{"after finally", `local seen
+			local function look() pcall(task.finally, function() error("x") end, function() seen = "cleaned" end) end
+			look()
+			return seen`, "cleaned"},
+		{"in a coroutine", `local seen
+			coroutine.wrap(function() local function look() pcall(error, "x"); seen = "on" end; look() end)()
+			return seen`, "on"},
+		{"a loop", `local n = 0
+			local function count() n = n + 1; if n % 2 == 0 then error("even") end end
+			for _ = 1, 6 do pcall(count) end
+			n = n + 10
+			pcall(count)
+			return n`, "17"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			rt, _ := virtual(t, Options{})
+			if got := strings.Join(run(t, rt, test.source), " "); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestProtectedCalls(t *testing.T) {
+	tests := []struct{ name, source, want string }{
+		{"results", `return select("#", pcall(function() return nil, 2, nil end))`, "4"},
+		{"arguments", `return pcall(function(...) return select("#", ...), ... end, nil, 2, nil)`, "true 3 nil 2 nil"},
+		{"a table that can be called", `return pcall(setmetatable({}, {__call = function(_, x) return x end}), 5)`, "true 5"},
+		{"what cannot be called", `local ok, e = pcall(5); return ok, (tostring(e):find("call") ~= nil)`, "false true"},
+		{"who runs", `local me = coroutine.running(); local _, inner = pcall(coroutine.running); return inner == me`, "true"},
+		{"who runs behind a yield in it", `local me = coroutine.running()
+			local co = coroutine.wrap(function() coroutine.yield(1) end)
+			local _, same = pcall(function() co(); return coroutine.running() == me end)
+			return same, coroutine.running() == me`, "true true"},
+		{"a coroutine resumed in it and behind it", `local co = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end)
+			local _, a = pcall(co); local b = co(); local _, c = pcall(co); return a, b, c`, "1 2 3"},
+		{"place", `local ok, e = pcall(task.sleep, -1); return e.where`, "TestProtectedCalls/place.lua:1"},
+		{"place of error", `local ok, e = pcall(function()
+			error{kind = "busy", message = "m"} end); return e.where`, "TestProtectedCalls/place_of_error.lua:2"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			rt, _ := virtual(t, Options{})
+			if got := strings.Join(run(t, rt, test.source), " "); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -9,11 +9,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// maxNested is how many coroutines may run inside each other. Each takes its
-// share of the goroutine's stack, and Go ends the process where that is used
-// up. Lua 5.1 has the same number (LUAI_MAXCCALLS).
-const maxNested = 200
-
 // openCoroutines gives each coroutine the runtime's context, so that its
 // instructions count and it stops with its task (gopher-lua would derive a
 // context for each and keep it), and refuses what gopher-lua would go astray
@@ -38,11 +33,13 @@ func (rt *Runtime) openCoroutines() {
 		return 1
 	}))
 	library.RawSetString("resume", rt.root.NewFunction(func(L *lua.LState) int {
-		if why := unfit(L, L.CheckThread(1)); why != "" {
+		leave, err := rt.enter(L, L.CheckThread(1))
+		if err != nil {
 			L.Push(lua.LFalse)
-			L.Push(rt.errorValue(primitives.Errorf(primitives.Invalid, "coroutine.resume", "", "%s", why)))
+			L.Push(rt.errorValue(err))
 			return 2
 		}
+		defer leave()
 		return resume(L)
 	}))
 	library.RawSetString("yield", rt.root.NewFunction(rt.yield))
@@ -55,19 +52,19 @@ func withoutContext(L *lua.LState, fn func()) {
 }
 
 // wrapped is what coroutine.wrap gives. An error ends the coroutine and passes
-// through its caller, which gopher-lua leaves without noting either: the dead
-// coroutine would still be the one that coroutine.running tells.
+// through its caller; gopher-lua leaves it as one that has not yielded.
 func (rt *Runtime) wrapped(resume lua.LGFunction, thread *lua.LState) lua.LGFunction {
 	return func(L *lua.LState) int {
-		if why := unfit(L, thread); why != "" {
-			rt.raise(L, primitives.Errorf(primitives.Invalid, "coroutine.wrap", "", "%s", why))
+		leave, err := rt.enter(L, thread)
+		if err != nil {
+			rt.raise(L, err)
 		}
 		returned := false
 		defer func() {
 			if !returned {
 				thread.Dead, thread.Parent = true, nil
-				rt.root.G.CurrentThread = L
 			}
+			leave()
 		}()
 		results := resume(L)
 		returned = true
@@ -75,21 +72,23 @@ func (rt *Runtime) wrapped(resume lua.LGFunction, thread *lua.LState) lua.LGFunc
 	}
 }
 
-// unfit says why a coroutine cannot be resumed from L, or "". One that has a
-// parent was resumed and has not yielded: it is L, or has resumed L, or waits
-// in another task.
-func unfit(L, thread *lua.LState) string {
-	if thread == L || thread.Parent != nil {
-		return "the coroutine is running: it has resumed this one, or waits in another task"
+// enter is called before a coroutine is resumed from L, and leave when it has
+// yielded or ended: gopher-lua then calls L the running thread, or after an
+// error the dead one. A coroutine that has a parent was resumed and has not
+// yielded: it is the caller's, or has resumed it, or waits in another task.
+func (rt *Runtime) enter(L, thread *lua.LState) (leave func(), err error) {
+	task, running := rt.current, rt.root.G.CurrentThread
+	if thread == running || thread.Parent != nil {
+		return nil, primitives.Errorf(primitives.Invalid, "coroutine.resume", "",
+			"the coroutine is running: it has resumed this one, or waits in another task")
 	}
-	depth := 0
-	for outer := L; outer != nil; outer = outer.Parent {
-		depth++
+	if err := task.nest(L); err != nil {
+		return nil, err
 	}
-	if depth > maxNested {
-		return "more coroutines run inside each other than the stack has room for"
-	}
-	return ""
+	return func() {
+		task.unnest()
+		rt.root.G.CurrentThread = running
+	}, nil
 }
 
 // yield hands values to whoever resumed the coroutine. Below a function that
@@ -97,7 +96,7 @@ func unfit(L, thread *lua.LState) string {
 // iterator) there is no way back to this place, as in Lua 5.1; gopher-lua
 // would return the values to that caller and go on.
 func (rt *Runtime) yield(L *lua.LState) int {
-	if L.Parent != nil && belowGo() {
+	if rt.root.G.CurrentThread != rt.current.thread && belowGo() {
 		rt.raise(L, primitives.Errorf(primitives.Invalid, "coroutine.yield", "",
 			"a coroutine cannot yield inside pcall, a metamethod, an iterator or another function that calls back: yield outside of it"))
 	}

@@ -132,15 +132,24 @@ func messageOf(err *primitives.Error) string {
 func (rt *Runtime) raise(L *lua.LState, err error) {
 	value := rt.errorValue(err)
 	if table, ok := value.(*lua.LTable); ok && table.RawGetString("where") == lua.LNil {
-		if where := position(L); where != "" {
+		if where := rt.position(L); where != "" {
 			table.RawSetString("where", lua.LString(where))
 		}
 	}
 	L.Error(value, 0)
 }
 
-// position is the innermost line of Lua that is running.
-func position(L *lua.LState) string {
+// position is the innermost line of Lua that is running: on L, or on a thread
+// that waits for it.
+func (rt *Runtime) position(L *lua.LState) string {
+	where := positionOn(L)
+	for i := len(rt.current.callers) - 1; i >= 0 && where == ""; i-- {
+		where = positionOn(rt.current.callers[i])
+	}
+	return where
+}
+
+func positionOn(L *lua.LState) string {
 	for level := 0; level < 16; level++ {
 		frame, ok := L.GetStack(level)
 		if !ok {
@@ -225,33 +234,41 @@ func (rt *Runtime) openErrors() {
 }
 
 func (rt *Runtime) pcall(L *lua.LState) int {
-	L.CheckAny(1)
-	if err := L.PCall(L.GetTop()-1, lua.MultRet, nil); err != nil {
+	fn := L.CheckAny(1)
+	args := make([]lua.LValue, L.GetTop()-1)
+	for i := range args {
+		args[i] = L.Get(i + 2)
+	}
+	values, err := rt.apart(L, fn, args)
+	if err != nil {
 		rt.restop(L)
-		L.SetTop(0)
 		L.Push(lua.LFalse)
 		L.Push(rt.caughtValue(err))
 		return 2
 	}
-	L.Insert(lua.LTrue, 1)
-	return L.GetTop()
+	return pushAll(L, lua.LTrue, values)
+}
+
+func pushAll(L *lua.LState, first lua.LValue, values []lua.LValue) int {
+	L.Push(first)
+	for _, value := range values {
+		L.Push(value)
+	}
+	return 1 + len(values)
 }
 
 func (rt *Runtime) xpcall(L *lua.LState) int {
 	handler := L.CheckFunction(2)
-	L.SetTop(2)
-	L.Push(L.Get(1))
-	if err := L.PCall(0, lua.MultRet, nil); err != nil {
+	values, err := rt.apart(L, L.Get(1), nil)
+	if err != nil {
 		rt.restop(L)
-		L.SetTop(2)
+		L.Push(lua.LFalse)
 		L.Push(handler)
 		L.Push(rt.caughtValue(err))
 		L.Call(1, 1)
-		L.Insert(lua.LFalse, 3)
 		return 2
 	}
-	L.Insert(lua.LTrue, 3)
-	return L.GetTop() - 2
+	return pushAll(L, lua.LTrue, values)
 }
 
 // restop raises again what stopped the task, so that pcall cannot swallow it.
@@ -280,7 +297,7 @@ func (rt *Runtime) luaError(L *lua.LState) int {
 		if table.Metatable == nil || table.Metatable == lua.LNil {
 			table.Metatable = rt.errorMeta
 		}
-		if where := position(L); where != "" && level > 0 && table.RawGetString("where") == lua.LNil {
+		if where := rt.position(L); where != "" && level > 0 && table.RawGetString("where") == lua.LNil {
 			table.RawSetString("where", lua.LString(where))
 		}
 		L.Error(table, 0)

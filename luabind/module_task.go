@@ -136,7 +136,7 @@ func (rt *Runtime) taskSleep(c *Call) ([]lua.LValue, error) {
 func (rt *Runtime) taskDeadline(c *Call) ([]lua.LValue, error) {
 	var values []lua.LValue
 	err := rt.withDeadline(seconds(c.Number("seconds")), func() (err error) {
-		values, err = rt.protected(c.L, c.Callback("fn"), c.rest)
+		values, err = rt.call(c.L, c.Callback("fn"), c.rest)
 		return err
 	})
 	var late errDeadline
@@ -165,12 +165,6 @@ func (rt *Runtime) taskFinally(c *Call) ([]lua.LValue, error) {
 		err = late
 	}
 	return values, err
-}
-
-// protected calls a Lua function on the calling thread and gives what it
-// raised as an error.
-func (rt *Runtime) protected(L *lua.LState, fn *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
-	return rt.call(L, fn, args)
 }
 
 // maxSeconds is the longest wait, about 292 years, that a duration can hold.

@@ -29,6 +29,8 @@ type Task struct {
 	cancel context.CancelCauseFunc
 	steps  int64 // instructions since the task last waited
 
+	callers []*lua.LState // the threads that wait for another one to return, see nest
+
 	ahead   time.Duration // in a plan: how long its waits would have taken so far
 	planned *plannedEnd   // in a plan: the innermost deadline that these waits may reach
 
@@ -89,26 +91,29 @@ func (t *Task) scope(ctx context.Context) {
 func (rt *Runtime) run(task *Task) {
 	<-task.wake
 	rt.take(task, task.thread)
-	task.values, task.err = rt.call(task.thread, task.fn, task.args)
+	task.values, task.err = rt.body(task)
 	task.fn, task.args = nil, nil
 	rt.endChildren(task)
 	rt.closeHandles(task)
 	rt.finish(task)
 }
 
-// call runs a Lua function on a thread and turns what it raises into an error.
-func (rt *Runtime) call(thread *lua.LState, fn *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
-	base := thread.GetTop()
-	err := thread.CallByParam(lua.P{Fn: fn, NRet: lua.MultRet, Protect: true}, args...)
+// call calls a Lua function from L and turns what it raises into an error.
+func (rt *Runtime) call(L *lua.LState, fn *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
+	values, err := rt.apart(L, fn, args)
 	if err != nil {
 		return nil, rt.goError(err)
 	}
-	values := make([]lua.LValue, 0, thread.GetTop()-base)
-	for i := base + 1; i <= thread.GetTop(); i++ {
-		values = append(values, thread.Get(i))
-	}
-	thread.SetTop(base)
 	return values, nil
+}
+
+// body runs the task's own function.
+func (rt *Runtime) body(task *Task) ([]lua.LValue, error) {
+	err := task.thread.CallByParam(lua.P{Fn: task.fn, NRet: lua.MultRet, Protect: true}, task.args...)
+	if err != nil {
+		return nil, rt.goError(err)
+	}
+	return valuesOf(task.thread), nil
 }
 
 // endChildren waits for what the task has spawned and not waited for. A task
