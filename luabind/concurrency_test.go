@@ -210,9 +210,13 @@ func TestInstructionsAreCountedInCoroutines(t *testing.T) {
 		`while true do end`,
 		`local co = coroutine.wrap(function() while true do end end) co()`,
 		`while true do pcall(function() while true do end end) end`,
+		`while true do pcall(task.finally, function() while true do end end, function() end) end`,
+		`while true do pcall(task.finally, function() end, function() while true do end end) end`,
 	} {
 		rt, _ := virtual(t, Options{Limits: Limits{Instructions: 100_000}})
-		_, err := rt.Run(context.Background(), Script{Name: "loop.lua", Source: source})
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		_, err := rt.Run(ctx, Script{Name: "loop.lua", Source: source})
+		cancel()
 		if err == nil || !strings.Contains(err.Error(), "instructions") {
 			t.Errorf("%s: %v", source, err)
 		}
@@ -242,6 +246,10 @@ func TestErrorsKnowTheirPlace(t *testing.T) {
 	_, err := rt.Run(context.Background(), Script{Name: "place.lua", Source: "local x = 1\ntask.sleep(-1)\n"})
 	if err == nil || !strings.HasPrefix(err.Error(), "place.lua:2: ") || !strings.Contains(err.Error(), "negative") {
 		t.Errorf("got %v", err)
+	}
+	_, bare := rt.Run(context.Background(), Script{Name: "bare.lua", Source: "error{kind = 'busy'}"})
+	if bare == nil || bare.Error() != "bare.lua:1: busy" {
+		t.Errorf("an error without a message is %v", bare)
 	}
 	var script *ScriptError
 	if ok := asScriptError(err, &script); !ok || script.Kind != "invalid" {

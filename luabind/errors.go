@@ -174,7 +174,11 @@ func errorString(table *lua.LTable) string {
 			b.WriteString(": ")
 		}
 	}
-	b.WriteString(lua.LVAsString(table.RawGetString("message")))
+	message := lua.LVAsString(table.RawGetString("message"))
+	if message == "" {
+		message = lua.LVAsString(table.RawGetString("kind"))
+	}
+	b.WriteString(message)
 	return b.String()
 }
 

@@ -161,6 +161,10 @@ func (rt *Runtime) taskFinally(c *Call) ([]lua.LValue, error) {
 	})
 	task.scope(outer)
 	task.planned = planned
+	var spent errBudget
+	if errors.As(err, &spent) { // the cleanup had a budget of its own; what it cleaned up after has none left
+		task.steps = spent.limit + 1
+	}
 	if err == nil {
 		err = late
 	}
