@@ -3,11 +3,15 @@ package luabind
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"ctys/primitives"
 	"ctys/primitives/sim"
+
+	lua "github.com/yuin/gopher-lua"
 )
 
 // virtual is a runtime on a simulated clock, without powers.
@@ -254,6 +258,20 @@ func TestErrorsKnowTheirPlace(t *testing.T) {
 	var script *ScriptError
 	if ok := asScriptError(err, &script); !ok || script.Kind != "invalid" {
 		t.Errorf("kind of %v", err)
+	}
+}
+
+func TestErrorsKnowTheirCause(t *testing.T) {
+	rt, _ := virtual(t, Options{Modules: []*Module{{Name: "far", Help: "A machine.", Functions: []Function{{
+		Name: "ask", Help: "Fails.", Result: "nothing", Example: "far.ask()",
+		Run: func(*Call) ([]lua.LValue, error) {
+			return nil, primitives.Wrap("far.ask", "lab01", "asking it", primitives.Errorf(primitives.Auth, "ssh.connect", "lab01", "no key fits"))
+		},
+	}}}}})
+	got := run(t, rt, `local ok, e = pcall(far.ask); return e.kind, e.op, e.message, e.cause.op, e.cause.kind, e.cause.message, e.cause.cause`)
+	want := []string{"auth", "far.ask", "asking it: ssh.connect lab01: no key fits", "ssh.connect", "auth", "no key fits", "nil"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }
 

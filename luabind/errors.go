@@ -107,6 +107,9 @@ func (rt *Runtime) errorValue(err error) lua.LValue {
 			table.RawSetString("host", lua.LString(own.Host))
 		}
 		table.RawSetString("message", lua.LString(messageOf(own)))
+		if own.Cause != nil {
+			table.RawSetString("cause", rt.errorValue(own.Cause))
+		}
 	} else {
 		table.RawSetString("message", lua.LString(err.Error()))
 	}

@@ -133,7 +133,7 @@ func (a *app) plain(options form.Options, name, text string, argv []string, show
 		}
 		if !show {
 			if len(result.Values) == 1 {
-				return exitIn(luabind.Plain(result.Values[0]))
+				return exitOfPlain(luabind.Plain(result.Values[0]))
 			}
 			return exitReached, nil
 		}
@@ -157,6 +157,16 @@ func writeJSON(out io.Writer, result luabind.Result) error {
 		}
 	}
 	return nil
+}
+
+// exitOfPlain reads what a file without a head returned. An action would not
+// have been called, and that is no success.
+func exitOfPlain(result any) (int, error) {
+	if fields, ok := result.(map[string]any); ok && fields["action"] == "function" {
+		return 0, luabind.Errorf(luabind.Invalid, "ctys run", "",
+			"the file returns an action and was not seen to have a head, so the action was not called; write M.head = {…} into the file, or put it into a folder of $CTYS_PATH and call it by its name")
+	}
+	return exitIn(result)
 }
 
 // chunk runs a text, as an expression first where it may be one.
