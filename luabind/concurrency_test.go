@@ -178,6 +178,18 @@ func TestSiblings(t *testing.T) {
 		{"unobserved failure", `local ok, e = pcall(task.deadline, 60, function() end)
 			local r = task.settle({1}, function() task.spawn(function() task.sleep(1); error{kind = "busy", message = "x"} end); task.spawn(task.sleep, 50) end)
 			return r[1].ok, r[1].error.kind, task.now() - BEGAN`, "false busy 1"},
+		{"unobserved failure of a younger one", `local ended = {}
+			local r = task.settle({1}, function()
+				task.spawn(function() task.finally(function() task.sleep(50) end, function(stopped) ended[1] = stopped end) end)
+				task.spawn(function() task.sleep(1); error{kind = "busy", message = "x"} end)
+			end)
+			return r[1].ok, r[1].error.kind, ended[1], task.now() - BEGAN`, "false busy true 1"},
+		{"observed failure of a younger one", `local r = task.settle({1}, function()
+				task.spawn(task.sleep, 5)
+				local t = task.spawn(function() task.sleep(1); error{kind = "busy", message = "x"} end)
+				task.spawn(function() pcall(t.wait, t) end)
+			end)
+			return r[1].ok, task.now() - BEGAN`, "true 5"},
 		{"a task waits for its children", `task.settle({1}, function() task.spawn(task.sleep, 3) end); return task.now() - BEGAN`, "3"},
 	}
 	for _, test := range tests {
@@ -329,6 +341,20 @@ func TestSeveralWaitForOneTask(t *testing.T) {
 
 // What a function assigns to a local variable of its caller stays assigned,
 // whatever was raised and caught before or after.
+func TestManyChildrenEndTogether(t *testing.T) {
+	rt, clock := virtual(t, Options{})
+	got := run(t, rt, `
+		local stopped = 0
+		local r = task.settle({1}, function()
+			for _ = 1, 20000 do task.spawn(function() task.finally(function() task.sleep(3600) end, function() stopped = stopped + 1 end) end) end
+			task.spawn(function() task.sleep(1); error{kind = "busy", message = "x"} end)
+		end)
+		return r[1].error.kind, stopped`)
+	if fmt.Sprint(got) != "[busy 20000]" || clock.Elapsed() != time.Second {
+		t.Errorf("%v after %s", got, clock.Elapsed())
+	}
+}
+
 func TestVariablesOfTheCallerSurviveErrors(t *testing.T) {
 	tests := []struct{ name, source, want string }{
 		{"caught before", `local seen

@@ -40,6 +40,8 @@ type Task struct {
 	spawned uint32
 	closers []func()
 
+	ending   bool    // its own function is over, and it waits for its children
+	failed   []*Task // children that raised what nobody had waited for by then
 	finished bool
 	waiters  []*Task // parked until this task ends
 	group    *group
@@ -118,18 +120,52 @@ func (rt *Runtime) body(task *Task) ([]lua.LValue, error) {
 
 // endChildren waits for what the task has spawned and not waited for. A task
 // that failed takes its children with it; a child that failed unobserved
-// fails its parent and takes the siblings with it.
+// fails its parent and takes the siblings with it, those too that were spawned
+// before it and would go on for long.
 func (rt *Runtime) endChildren(task *Task) {
+	task.ending = true
+	stopped := false
+	var awaited *Task
 	for child := task.family.first; child != nil; child = task.family.first {
-		if task.err != nil {
-			rt.cancelChildren(task, task.err)
+		if task.err == nil {
+			task.err = task.unheard()
 		}
-		rt.joinForced(child)
-		if child.err != nil && !child.observed && task.err == nil {
-			task.err = child.err
+		if !stopped && (task.err != nil || task.ctx.Err() != nil) {
+			stopped = true
+			rt.stopChildren(task)
 		}
-		task.family.remove(child)
+		if child.finished {
+			task.family.remove(child)
+			continue
+		}
+		if child != awaited {
+			child.waiters = append(child.waiters, task)
+			awaited = child
+		}
+		rt.parkForced(task, stopped)
 	}
+}
+
+// unheard is what the first child raised that failed and that nobody waited for.
+func (t *Task) unheard() error {
+	for len(t.failed) > 0 && t.failed[0].observed {
+		t.failed = t.failed[1:]
+	}
+	if len(t.failed) == 0 {
+		return nil
+	}
+	return t.failed[0].err
+}
+
+// parkForced parks a task also where it is stopped itself: its children are
+// then stopped too, so the wait is short.
+func (rt *Runtime) parkForced(task *Task, stopped bool) {
+	outer := task.ctx
+	if stopped {
+		task.scope(context.WithoutCancel(outer))
+	}
+	_ = rt.park()
+	task.scope(outer)
 }
 
 // join waits until child has ended, or until the caller itself is stopped.
@@ -144,27 +180,11 @@ func (rt *Runtime) join(child *Task) error {
 	return nil
 }
 
-// joinForced waits until child has ended even where the caller is stopped:
-// its children are then stopped too, so the wait is short.
-func (rt *Runtime) joinForced(child *Task) {
-	task := rt.current
-	if !child.finished {
-		child.waiters = append(child.waiters, task)
+func (rt *Runtime) stopChildren(task *Task) {
+	cause := task.err
+	if cause == nil {
+		cause = context.Cause(task.ctx)
 	}
-	for !child.finished {
-		if err := task.ctx.Err(); err != nil {
-			rt.cancelChildren(task, context.Cause(task.ctx))
-			outer := task.ctx
-			task.scope(context.WithoutCancel(outer))
-			_ = rt.park()
-			task.scope(outer)
-			continue
-		}
-		_ = rt.park()
-	}
-}
-
-func (rt *Runtime) cancelChildren(task *Task, cause error) {
 	for child := task.family.first; child != nil; child = child.next {
 		if !child.finished {
 			child.cancel(stopCause(cause))
@@ -195,8 +215,8 @@ func (rt *Runtime) finish(task *Task) {
 		task.group.done = append(task.group.done, task)
 		rt.ready(task.group.waiter)
 	}
-	if task.parent != nil && (task.err == nil || task.observed) {
-		task.parent.family.remove(task)
+	if parent := task.parent; parent != nil {
+		rt.report(task, parent)
 	}
 	rt.queue.leave()
 	if task.parent != nil {
@@ -207,6 +227,19 @@ func (rt *Runtime) finish(task *Task) {
 		rt.count(-1)
 	}
 	close(rt.ended)
+}
+
+// report tells a parent that a task below it has ended. One that failed stays
+// with it until somebody waits for it, or the parent itself ends.
+func (rt *Runtime) report(task, parent *Task) {
+	if task.err == nil || task.observed {
+		parent.family.remove(task)
+		return
+	}
+	parent.failed = append(parent.failed, task)
+	if parent.ending {
+		rt.ready(parent)
+	}
 }
 
 func (rt *Runtime) closeHandles(task *Task) {
