@@ -152,6 +152,17 @@ func TestDeadlines(t *testing.T) {
 			return e.kind, task.now() - BEGAN`, "timeout 2"},
 		{"inner first", `task.deadline(9, function() local ok, e = pcall(task.deadline, 2, task.sleep, 60); assert(e.kind == "timeout"); task.sleep(1) end)
 			return task.now() - BEGAN`, "3"},
+		{"what was spawned has the rest of the time", `local quick, slow
+			task.deadline(5, function()
+				quick = task.spawn(function() task.sleep(2); return "quick" end)
+				slow = task.spawn(task.sleep, 60)
+			end)
+			local ok, e = pcall(slow.wait, slow)
+			return quick:wait(), e.kind, task.now() - BEGAN`, "quick timeout 5"},
+		{"what was spawned ends with an error", `local t
+			pcall(task.deadline, 5, function() t = task.spawn(task.sleep, 60); error("x") end)
+			local ok, e = pcall(t.wait, t)
+			return e.kind, task.now() - BEGAN`, "canceled 0"},
 		{"join", `local t = task.spawn(task.sleep, 7); local ok, e = pcall(task.deadline, 2, function() t:wait() end)
 			t:wait(); return e.kind, task.now() - BEGAN`, "timeout 7"},
 	}

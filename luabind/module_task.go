@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -128,7 +129,10 @@ func (rt *Runtime) taskSleep(c *Call) ([]lua.LValue, error) {
 		return nil, rt.pretend(seconds(c.Number("seconds")))
 	}
 	_, err := Wait(rt, func(ctx context.Context) (any, error) {
-		return nil, rt.caps.Clock.Sleep(ctx, seconds(c.Number("seconds")))
+		if err := rt.caps.Clock.Sleep(ctx, seconds(c.Number("seconds"))); err != nil {
+			return nil, cmp.Or(context.Cause(ctx), err) // the cause tells a deadline from a stop
+		}
+		return nil, nil
 	})
 	return nil, err
 }

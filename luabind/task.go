@@ -250,6 +250,7 @@ func (rt *Runtime) closeHandles(task *Task) {
 }
 
 // withDeadline runs fn inside a scope of the current task that ends after d.
+// What fn has spawned and not waited for has the rest of that time.
 func (rt *Runtime) withDeadline(d time.Duration, fn func() error) error {
 	task := rt.current
 	outer := task.ctx
@@ -259,14 +260,16 @@ func (rt *Runtime) withDeadline(d time.Duration, fn func() error) error {
 		rt.noticeCanceled()
 	}
 	stop := rt.caps.Clock.AfterFunc(d, end)
-	planned := task.planned
+	planned, spawned := task.planned, task.spawned
 	task.planned = &plannedEnd{at: task.ahead + min(d, maxAhead), end: end, outer: planned}
 	task.scope(ctx)
 	err := fn()
-	stop()
 	task.planned = planned
 	task.scope(outer)
-	cancel(nil)
+	if err != nil || !task.family.after(spawned) {
+		stop()
+		cancel(nil)
+	}
 	if err != nil && outer.Err() == nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return errDeadline{after: d, cause: err}
 	}
