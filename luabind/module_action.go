@@ -57,6 +57,22 @@ func (rt *Runtime) actionModule() *Module {
 				Op:      rt.shutDownOperation(),
 			},
 			{
+				Name: "login", Help: "Logs in to a machine and does nothing there: proves that it lets the account in.",
+				Options: []Param{machine, user, via, {Name: "deadline", Type: Seconds, Default: 15.0}},
+				Result:  "true; a machine that does not let the account in raises",
+				Errors:  []primitives.Kind{primitives.Unreachable, primitives.Auth, primitives.Denied, primitives.Timeout, primitives.Unsupported},
+				Example: `print(pcall(action.login, {machine = "lab01", user = "root"}))`,
+				Op: &Operation{Effect: Read, Object: func(c *Call) string { return machineObject(c.String("machine")) },
+					Do: func(ctx context.Context, c *Call) (any, error) {
+						if rt.caps.Relocate == nil {
+							return nil, noWay(c)
+						}
+						limited, cancel := primitives.WithTimeout(ctx, rt.caps.Clock, seconds(c.Number("deadline")))
+						defer cancel()
+						return true, rt.caps.Relocate.Login(limited, machineOf(c))
+					}},
+			},
+			{
 				Name: "console", Help: "Gives the operator's terminal a login on a machine, until its shell ends.",
 				Options: []Param{machine, user, via,
 					{Name: "forward_agent", Type: Boolean, Help: "programs there may use the keys of the operator's SSH agent meanwhile; so may root there"}},

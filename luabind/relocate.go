@@ -21,6 +21,8 @@ type Relocator interface {
 	// ShutDown logs in to a machine and asks for the method with the system's
 	// own commands.
 	ShutDown(ctx context.Context, machine Machine, request shutdown.Request) error
+	// Login proves that an account is let in on a machine, and does nothing there.
+	Login(ctx context.Context, machine Machine) error
 	// Console gives the operator's terminal a login on a machine and returns
 	// the exit status of its shell.
 	Console(ctx context.Context, machine Machine) (int, error)

@@ -97,12 +97,19 @@ function M.reconnect(order, target)
   return M.carry(order, target)
 end
 
---- How it ended, with the console that was asked for.
+--- How it ended, with the login and the console that was asked for.
 function M.confirm(order, told, target)
-  if (told.exit or 0) ~= 0 or not steps.wants_console(order.wanted) then return told end
+  if (told.exit or 0) ~= 0 then return told end
+  local refused = M.lets_in(order, told, target)
+  if refused or not steps.wants_console(order.wanted) then return refused or told end
   local ok, err = pcall(M.console, order, told, target)
   if ok then return told end
   return { exit = 1, state = told.seen_by and told.state or "unknown", seen_by = told.seen_by, text = told.text .. "; no console: " .. tostring(err.message or err), error = err }
+end
+
+--- SSHPING with a USER: whether that account is let in.
+function M.lets_in(order, told, target)
+  return steps.lets_in(order, told, target)
 end
 
 --- A login in this terminal, until its shell ends.

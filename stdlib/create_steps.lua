@@ -380,14 +380,38 @@ local function via(order, machine)
   return { order.host }
 end
 
---- Gives the operator's terminal a login on the machine.
-function M.console(order, told, target)
+-- How the desk reaches the machine that told is about.
+local function login_on(order, told, target)
   local machine = told.machine or order.machine
   local name = machine.name
   if not inventory.machine(name) and not order.itself then name = machine.address or name end
   if order.itself and action.is_here(order.host) then name = "localhost" end
-  local user = order.wanted.user or (order.itself and target.user or nil)
-  return action.console{ machine = name, user = user, via = via(order, machine), forward_agent = order.forward_agent }
+  return { machine = name, user = order.wanted.user or (order.itself and target.user or nil), via = via(order, machine) }
+end
+
+--- SSHPING for a USER logs in as that, as often as it says. Nil where it was let
+--- in, or no user was named.
+---@return targets.End?
+function M.lets_in(order, told, target)
+  local trials, user = order.sshping, order.wanted.user
+  if not trials or not user then return nil end
+  local way, last = login_on(order, told, target), nil
+  local _, seen = try(order.machine.name .. " lets " .. user .. " in", trials, function()
+    local ok, err = pcall(action.login, way)
+    if ok then return { up = true, way = "and lets in", seen_by = "probe" } end
+    last = tostring(err.message or err)
+  end)
+  if seen then return nil end
+  local ended = not_reached(order, { packets = 0 }, "does not let " .. user .. " in", trials)
+  ended.text = ended.text .. ": " .. last
+  return ended
+end
+
+--- Gives the operator's terminal a login on the machine.
+function M.console(order, told, target)
+  local way = login_on(order, told, target)
+  way.forward_agent = order.forward_agent
+  return action.console(way)
 end
 
 return M

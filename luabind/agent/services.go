@@ -52,6 +52,11 @@ func (r deskRelocator) ShutDown(ctx context.Context, machine luabind.Machine, re
 	return r.hub.ask(ctx, serviceShutDown, downRequest{machine, request}, nil, nil)
 }
 
+// Login is luabind.Relocator.
+func (r deskRelocator) Login(_ context.Context, machine luabind.Machine) error {
+	return primitives.Errorf(primitives.Unsupported, "action.login", machine.Name, "only the desk has the operator's keys")
+}
+
 // Console is luabind.Relocator.
 func (r deskRelocator) Console(_ context.Context, machine luabind.Machine) (int, error) {
 	return 0, primitives.Errorf(primitives.Unsupported, "action.console", machine.Name, "only the desk has the operator's terminal")

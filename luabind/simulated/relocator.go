@@ -114,6 +114,11 @@ func (r *Relocator) ShutDown(ctx context.Context, machine luabind.Machine, reque
 	return err
 }
 
+// Login is let in where the machine can be entered.
+func (r *Relocator) Login(ctx context.Context, machine luabind.Machine) error {
+	return r.view.Enter(ctx, machine.Name)
+}
+
 // Console is not part of a simulation.
 func (r *Relocator) Console(_ context.Context, machine luabind.Machine) (int, error) {
 	return 0, primitives.Errorf(primitives.Unsupported, "action.console", machine.Name, "a simulated world in memory has no consoles; use ctys lab")

@@ -171,6 +171,18 @@ func TestSSHPingAlone(t *testing.T) {
 	s.told("it answers ssh")
 }
 
+func TestSSHPingLogsInAsTheUser(t *testing.T) {
+	s := rack(t)
+	s.exits(s.create("pm", "reuse,l:lab03,sshping:3%1,user:bob"), 0)
+	s.told("lab03 lets bob in")
+
+	s = rack(t)
+	s.world.Fault(sim.Fault{Machine: "lab03", Power: "line", Verb: "enter", Kind: primitives.Auth, Message: "bob may not log in"})
+	s.exits(s.create("pm", "reuse,l:lab03,sshping:3%1,user:bob"), 1)
+	s.told("lab03 does not let bob in (3 tries, 1 s after each that fails)", "bob may not log in")
+	s.exits(s.create("pm", "reuse,l:lab03,sshping:3%1"), 0)
+}
+
 func TestTimeOut(t *testing.T) {
 	s := newScene(t, func(clock *sim.Clock) *sim.World { return oneMachine(clock, true) })
 	s.world.Fault(sim.Fault{Machine: "only", Power: "probe", Verb: "ssh", Hang: true})
