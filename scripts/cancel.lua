@@ -18,14 +18,14 @@ local walk = require "walk"
 local M = {}
 
 M.head = {
-  what = "Take down what runs on a machine, in order, and with SELF the machine itself. Its sub-options: ctys help cancel_grammar.",
+  what = "Take down what runs on a machine, in order, and with SELF the machine itself.",
   usage = "ctys -t TYPE -a cancel=SUBOPT[,SUBOPT…] TARGET…",
   examples = {
     "ctys -t pm -a cancel=poweroff:0 lab01",
     "ctys -t pm -a cancel=self,poweroff:30 --plan lab01",
     "ctys -t kvm -a cancel=l:web1,poweroff lab01",
-    "ctys help cancel_grammar     # its sub-options",
   },
+  grammar = "cancel_grammar",
   categories = { "destructive" },
   touches = { "stack", "shutdown", "action", "probe", "ipmi.power_status", "nic.read", "bridge.read" },
 }

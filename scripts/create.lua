@@ -18,14 +18,14 @@ local targets = require "targets"
 local M = {}
 
 M.head = {
-  what = "Wake a machine or start a guest, wait until it is up, and open a console. Its sub-options: ctys help create_grammar.",
+  what = "Wake a machine or start a guest, wait until it is up, and open a console.",
   usage = "ctys -t TYPE -a create=SUBOPT[,SUBOPT…] [TARGET…]",
   examples = {
     "ctys -t pm -a create=wol,l:lab02",
     "ctys -t pm -a create=reuse,l:lab02,broadcast:192.168.3.255:4711,console:cli lab01",
     "ctys -t kvm -a create=l:web1,ping:off lab01",
-    "ctys help create_grammar     # its sub-options",
   },
+  grammar = "create_grammar",
   categories = { "intrusive" },
   touches = { "wol.send", "nic.read", "bridge.read", "probe", "ipmi.power_status", "ipmi.power_on", "stack", "shutdown", "action" },
 }

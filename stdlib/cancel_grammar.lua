@@ -48,7 +48,7 @@ local METHODS = { "poweroff", "reboot", "reset", "init", "pause", "suspend" }
 
 local keys = {
   all = { help = "every guest" },
-  force = { group = "reach", help = "cut off at the lowest hypervisor at once" },
+  force = { group = "reach", help = "nothing is asked: cut off at the lowest hypervisor at once" },
   stack = { group = "reach", help = "guests first, in order" },
   self = { help = "the machine itself, too" },
 
@@ -59,7 +59,7 @@ local keys = {
   suspend = { alias = { "s4" }, group = "method", help = "suspend to disk" },
   poweroff = { alias = { "s5" }, group = "method", value = "seconds", optional = true, noun = "the delay", help = "shut down" },
 
-  timeout = { value = "seconds", noun = "the timeout", help = "the deadline" },
+  timeout = { value = "seconds", noun = "the timeout", help = "the time of each guest; one that misses it is destroyed" },
   wol = { help = "arm wake-on-LAN before the machine goes down" },
   ["if"] = { value = "interface", noun = "the interface", needs = { "wol" }, group = "way", help = "interface to arm" },
   broadcast = { value = "endpoint", optional = true, noun = "the address", needs = { "wol" }, group = "way",

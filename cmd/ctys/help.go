@@ -92,7 +92,11 @@ func scriptHelp(name string) (string, bool) {
 		text := leadingComment(source.Text)
 		return text, text != ""
 	}
-	return head.Text(), true
+	subOptions, err := head.SubOptions(path)
+	if err != nil {
+		subOptions = "sub-options: " + err.Error() + "\n"
+	}
+	return head.Text() + subOptions, true
 }
 
 // leadingComment is the first block of comment lines of a Lua file.
