@@ -26,6 +26,7 @@ func (d *doomed) Do(_ context.Context, request shutdown.Request) (shutdown.Accep
 	d.taken = append(d.taken, request)
 	return shutdown.Accepted{Via: "test"}, nil
 }
+func (*doomed) InRunLevel(context.Context, int) (bool, error) { return false, nil }
 func (d *doomed) Identity(context.Context) (shutdown.Identity, error) {
 	return shutdown.Identity{Hostname: cmp.Or(d.hostname, "desk"), BootID: "1"}, nil
 }

@@ -61,6 +61,16 @@ func (rt *Runtime) shutdownModule() *Module {
 				},
 			},
 			{
+				Name: "in_run_level", Help: "Tells whether this machine is in a run level.",
+				Args:   []Param{{Name: "level", Type: Integer, Required: true, Min: 1, Max: 5}},
+				Result: "a boolean", Errors: []primitives.Kind{primitives.Unsupported},
+				Example: `print(shutdown.in_run_level(3))`,
+				Op: &Operation{Effect: Read, Object: func(*Call) string { return rt.here() },
+					Do: func(ctx context.Context, c *Call) (any, error) {
+						return rt.caps.Shutdown.InRunLevel(ctx, c.Int("level"))
+					}},
+			},
+			{
 				Name: "identity", Help: "Which machine this is, and which boot of it.", Result: "{hostname=…, machine_id=…, boot_id=…}",
 				Errors: []primitives.Kind{primitives.Unsupported}, Example: `print(shutdown.identity().boot_id)`,
 				Op: &Operation{Effect: Read, Object: func(*Call) string { return rt.here() },

@@ -563,6 +563,7 @@ func (f falling) Do(ctx context.Context, _ shutdown.Request) (shutdown.Accepted,
 	return shutdown.Accepted{}, ctx.Err()
 }
 
+func (falling) InRunLevel(context.Context, int) (bool, error) { return false, nil }
 func (falling) Identity(context.Context) (shutdown.Identity, error) {
 	return shutdown.Identity{Hostname: "lab01", BootID: "1"}, nil
 }
