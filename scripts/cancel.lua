@@ -129,9 +129,9 @@ end
 function M.shut_down(guest, order)
   if ladder.is_off(guest) then return "off" end
   if order.wanted.force then return M.destroy(guest, order) end
-  if guest.state == "paused" then ladder.ask(guest, "resume") end
   local deadline = M.deadline(guest, order)
   local finish = task.now() + deadline
+  if guest.state == "paused" and deadline > 0 then ladder.resume(guest, finish) end
   step.otherwise(M.at_deadline(guest, order) == "destroy" and "destroy" or "leave it running, and leave the machine alone", { after = deadline })
   local off = deadline > 0 and (M.inside(guest, order, finish) or M.by_agent(guest, finish) or M.by_hypervisor(guest, finish))
   if off then return "off" end

@@ -213,6 +213,7 @@ end
 
 function M.still_on(guest, order, deadline)
   local now = guest:refresh()
+  if ladder.is_off(now) then return "off" end
   error({ kind = "timeout", op = "cancel", host = guest.name, message = string.format(
     'still %s after %g s and left so; to have it destroyed then, add at_deadline = "destroy" to its row in machines.lua, or type TIMEOUT:%g',
     now.state, deadline, deadline) }, 0)
@@ -246,7 +247,7 @@ end
 --- last thing it does.
 local function climb(guest, row, order, finish)
   step.progress("cancels its own stack")
-  local ok, told = pcall(action.at, row.name, "cancel", inner_order(row, order, finish), { take_down = true })
+  local ok, told = pcall(task.deadline, math.max(finish - task.now(), 0), action.at, row.name, "cancel", inner_order(row, order, finish), { take_down = true })
   if not ok then cannot_enter(guest, row, told) end
   if told.exit and told.exit ~= 0 then left_inside(guest, told) end
   M.ran_inside[guest.uuid] = told.ran
@@ -264,13 +265,14 @@ function M.inside(guest, order, finish)
   if not row then return nil end
   if walk.carries(row) then return climb(guest, row, order, finish) end
   if guest.agent or not row.address or not M.lets_in(row) then return nil end
-  local ok, err = pcall(action.shut_down, { machine = row.name, method = "poweroff", guest = guest })
-  if not ok then
+  local share = task.now() + (finish - task.now()) / 3
+  local ok, err = pcall(task.deadline, math.max(share - task.now(), 0), action.shut_down, { machine = row.name, method = "poweroff", guest = guest })
+  if not ok and err.kind ~= "timeout" then
     step.progress("not from inside: " .. tostring(err.message or err))
     return nil
   end
-  step.progress("asked its own system")
-  return ladder.wait_off(guest, (finish - task.now()) / 3)
+  step.progress(ok and "asked its own system" or "its own system does not answer")
+  return ladder.wait_off(guest, share - task.now())
 end
 
 --- Whether an SSH server answers at a machine's address.

@@ -1,0 +1,91 @@
+package policy
+
+import (
+	"testing"
+	"time"
+
+	"ctys/primitives"
+	"ctys/primitives/sim"
+)
+
+// A guest that hangs may keep the channel of its agent open: then the hypervisor
+// waits for an answer that does not come, and the power button is next.
+func TestAnAgentThatDoesNotAnswerIsFollowedByACPI(t *testing.T) {
+	for _, fault := range []sim.Fault{
+		{Machine: "web1", Power: "stack", Verb: "shutdown", Hang: true, Count: 1},
+		{Machine: "web1", Power: "stack", Verb: "shutdown", Kind: primitives.Timeout, Count: 1},
+		{Machine: "web1", Power: "stack", Verb: "shutdown", LoseReply: true, Count: 1},
+	} {
+		s := rack(t)
+		s.world.Fault(fault)
+		s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 0)
+		s.off("web1", "lab01")
+		s.nobodyLost()
+	}
+}
+
+func TestAGuestThatTakesNoRequestIsDestroyedAtItsDeadline(t *testing.T) {
+	s := rack(t)
+	s.world.Fault(sim.Fault{Machine: "web1", Power: "stack", Verb: "shutdown", Hang: true})
+	s.exits(s.cancel("pm", "self,poweroff:0,timeout:60", "lab01"), 0)
+	s.off("web1", "lab01")
+	s.nobodyLost()
+	if calls := s.count("stack", "destroy"); calls != 1 {
+		t.Errorf("%d destroys, want 1", calls)
+	}
+}
+
+// What was asked first may still be at work when the next step is refused.
+func TestARefusedStepDoesNotShortenTheDeadline(t *testing.T) {
+	for _, kind := range []primitives.Kind{primitives.Internal, primitives.Unsupported, primitives.Denied} {
+		s := rack(t)
+		s.world.HangInShutdown("web1", true)
+		s.world.After(80*time.Second, func() { s.world.PowerOff("web1") })
+		s.world.Fault(sim.Fault{Machine: "web1", Power: "stack", Verb: "shutdown", After: 1, Kind: kind})
+		s.exits(s.cancel("pm", "poweroff:0,timeout:100", "lab01"), 0)
+		s.off("web1")
+		if calls := s.count("stack", "destroy"); calls != 0 {
+			t.Errorf("%s: destroyed before its deadline\n%s", kind, s.story())
+		}
+	}
+}
+
+func TestAShortDeadlineStillAsks(t *testing.T) {
+	s := rack(t)
+	s.world.Fault(sim.Fault{Machine: "mail1", Power: "probe"})
+	s.exits(s.cancel("pm", "poweroff:0,timeout:1", "lab03"), 0)
+	s.off("mail1")
+	if calls := s.count("stack", "shutdown"); calls == 0 {
+		t.Errorf("it was not asked\n%s", s.story())
+	}
+}
+
+// A guest whose line falls silent is given up at its own deadline.
+func TestALineThatHangs(t *testing.T) {
+	for _, fault := range []sim.Fault{
+		{Machine: "ct1", Power: "line", Hang: true},
+		{Machine: "app1", Power: "line", Hang: true, Count: 1},
+	} {
+		s := rack(t)
+		s.world.Fault(fault)
+		exit := s.cancel("pm", "self,poweroff:0", "lab01")
+		s.nobodyLost()
+		if fault.Machine == "ct1" {
+			s.exits(exit, 1)
+			s.up("lab01", "ct1", "db1")
+			s.told("ct1", "db1")
+		} else {
+			s.exits(exit, 0)
+			s.off("lab01", "app1")
+		}
+	}
+}
+
+func TestAPausedGuestThatCannotBeResumed(t *testing.T) {
+	s := rack(t)
+	s.pause("web1")
+	s.world.Fault(sim.Fault{Machine: "web1", Power: "stack", Verb: "resume", Kind: primitives.Internal})
+	s.exits(s.cancel("pm", "self,poweroff:0,timeout:30", "lab01"), 0)
+	s.off("web1", "lab01")
+	s.nobodyLost()
+}
