@@ -89,7 +89,10 @@ function M.here(order)
   local report = { machine = order.machine, exit = 0, guests = {} }
   M.check_here(order)
   M.stack(order, report)
-  if order.wanted.self then M.take_down(order, report) end
+  if order.wanted.self then
+    local ok, err = pcall(M.take_down, order, report)
+    if not ok then steps.not_taken_down(order, report, err) end
+  end
   return report
 end
 
@@ -181,6 +184,7 @@ function M.suspend(guest) guest:managed_save() return "saved" end
 function M.take_down(order, report)
   if not M.may_go_down(order, report) then return end
   M.announce(order)
+  if steps.delay(order) > 0 and not M.may_go_down(order, report) then return M.call_off(order) end
   report.boot_id = steps.own_boot_id()
   report.receipt = journal.receipt{ deadline = 5 }
   report.accepted = M.apply(order)
@@ -199,8 +203,14 @@ function M.announce(order)
     shutdown.announce{ message = string.format("ctys: %s of %s in %g s, asked for by %s", what, order.machine, delay, order.by) }
     step.run(string.format("announced, %g s", delay), function() task.sleep(delay) end, { deadline = delay })
   end, function(stopped)
-    if stopped then shutdown.announce{ message = "ctys: " .. what .. " of " .. order.machine .. " was called off" } end
+    if stopped then M.call_off(order) end
   end)
+end
+
+--- Tells them that it does not come to it: the run was stopped, or a guest was
+--- started during the delay.
+function M.call_off(order)
+  shutdown.announce{ message = string.format("ctys: %s of %s was called off", string.upper(order.wanted.method), order.machine) }
 end
 
 --- Asks the machine's system for the method.

@@ -117,6 +117,16 @@ local function refuse_xen(all)
   end
 end
 
+-- The guests that were last seen here: in the inventory, or earlier in this run.
+local function last_known(order, report)
+  local known, have = walk.known(order.machine), {}
+  for _, name in ipairs(known) do have[name] = true end
+  for _, guest in ipairs(report.guests or {}) do
+    if not have[guest.name] then known[#known + 1] = guest.name end
+  end
+  return known
+end
+
 --- Every guest here. Where a hypervisor does not answer, what it carries is not
 --- known to be off: only FORCE goes on.
 function M.walk(order, report)
@@ -127,7 +137,7 @@ function M.walk(order, report)
     refuse_xen(all)
     return all
   end
-  local known = walk.known(order.machine)
+  local known = last_known(order, report)
   local message = tostring(all.message or all) .. "; last known there: " .. (#known > 0 and table.concat(known, ", ") or "nothing")
   if not (order.wanted.force and order.wanted.self) then
     error({ kind = all.kind or "internal", op = all.op, host = all.host, message = message, exit = 1 }, 0)
@@ -378,29 +388,66 @@ local function barred(report, why)
 end
 
 local function failures(report)
-  local list = {}
+  local list, kind = {}, nil
   for _, guest in ipairs(report.guests) do
-    if guest.error then list[#list + 1] = guest.name .. " (" .. guest.error.message .. ")" end
+    if guest.error then
+      list[#list + 1] = guest.name .. " (" .. guest.error.message .. ")"
+      kind = kind or guest.error.kind
+    end
   end
-  return list
+  return list, kind
+end
+
+-- The order without -T: SELF takes down whatever runs here, asked for or not.
+local function of_every_type(order)
+  local all = {}
+  for key, value in pairs(order) do all[key] = value end
+  all.types = nil
+  return all
+end
+
+-- What is not off now: guests that were cancelled, and others.
+local function look_again(order, report, policy)
+  local cancelled, back, others = {}, {}, {}
+  for _, guest in ipairs(report.guests) do cancelled[guest.uri .. " " .. guest.uuid] = true end
+  for _, guest in ipairs(walk.not_off(policy.walk(of_every_type(order), report))) do
+    local list = cancelled[guest.uri .. " " .. guest.uuid] and back or others
+    list[#list + 1] = guest
+  end
+  return back, others
+end
+
+-- FORCE goes on whatever it sees, and says what was not seen off.
+local function by_force(order, report, policy)
+  local ok, back, others = pcall(look_again, order, report, policy)
+  local unseen = (not ok or report.unseen) and failures(report) or {}
+  for _, list in ipairs(ok and { back, others } or {}) do
+    for _, guest in ipairs(list) do unseen[#unseen + 1] = guest.name end
+  end
+  for _, name in ipairs(report.unseen or {}) do unseen[#unseen + 1] = name end
+  if #unseen > 0 then step.warn("FORCE: not seen off: " .. table.concat(unseen, ", ")) end
+  report.exit = 0
+  return true
 end
 
 --- Only when every guest has reached its goal, by its hypervisor's word now.
 function M.may_go_down(order, report, policy)
-  if order.wanted.force then
-    local unseen = failures(report)
-    for _, name in ipairs(report.unseen or {}) do unseen[#unseen + 1] = name end
-    if #unseen > 0 then step.warn("FORCE: not seen off: " .. table.concat(unseen, ", ")) end
-    report.exit = 0
-    return true
-  end
+  local leaves = M.method(order.wanted) ~= "shut_down"
+  if order.wanted.force and not leaves then return by_force(order, report, policy) end
   if report.exit ~= 0 then return barred(report, "not off: " .. table.concat(failures(report), ", ")) end
-  if M.method(order.wanted) ~= "shut_down" then return true end
-  local ok, again = pcall(policy.walk, order, report)
-  if not ok then return barred(report, "cannot be looked at again: " .. tostring(again.message or again)) end
-  local on = walk.not_off(again)
-  if #on > 0 then return barred(report, "somebody has started meanwhile: " .. names(on)) end
+  if leaves then return true end
+  local ok, back, others = pcall(look_again, order, report, policy)
+  if not ok then return barred(report, "cannot be looked at again: " .. tostring(back.message or back)) end
+  if #back > 0 then return barred(report, "somebody has started meanwhile: " .. names(back)) end
+  if #others > 0 then return barred(report, "not off, and not among what was cancelled: " .. names(others)) end
   return true
+end
+
+--- What the report says when the machine itself could not be taken down.
+function M.not_taken_down(order, report, err)
+  report.exit, report.kind = 1, type(err) == "table" and err.kind or "internal"
+  report.barred = string.format("the stack of %s is cancelled, and %s itself was not taken down: %s",
+    order.machine, order.machine, type(err) == "table" and err.message or tostring(err))
 end
 
 --- Seconds between announcement and act.
@@ -426,9 +473,10 @@ end
 -- What the desk says in the end ----------------------------------------------
 
 function M.failed(order, told)
-  local why = told.barred or table.concat(failures(told), ", ")
+  local list, kind = failures(told)
+  local why = told.barred or table.concat(list, ", ")
   return { exit = told.exit, state = "left running", text = string.format("%s: %s", order.machine, why), data = { guests = told.guests },
-    error = { kind = "timeout", op = "cancel", host = order.machine, message = why } }
+    error = { kind = told.kind or kind or "busy", op = "cancel", host = order.machine, message = why } }
 end
 
 function M.cancelled(order, told)

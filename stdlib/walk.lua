@@ -7,6 +7,9 @@ local power = require "power"
 
 local M = {}
 
+-- The longest that a hypervisor may take to say what it carries.
+local ANSWER = 30
+
 -- Which types of guest a TYPE of the command line means.
 local kinds = {
   xen = { xen = true }, kvm = { kvm = true }, qemu = { qemu = true, kvm = true }, lxc = { lxc = true },
@@ -29,8 +32,8 @@ end
 ---@param types string[]? only these types (-T); all where left out
 function M.guests(types)
   local guests, seen = {}, {}
-  for _, hypervisor in ipairs(stack.hypervisors()) do
-    for _, guest in ipairs(stack.list{ uri = hypervisor.uri }) do
+  for _, hypervisor in ipairs(task.deadline(ANSWER, stack.hypervisors)) do
+    for _, guest in ipairs(task.deadline(ANSWER, stack.list, { uri = hypervisor.uri })) do
       local id = guest.uri .. " " .. guest.uuid
       if not seen[id] and (not types or #types == 0 or among(guest, types)) then
         guests[#guests + 1] = guest

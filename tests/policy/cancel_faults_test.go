@@ -89,3 +89,84 @@ func TestAPausedGuestThatCannotBeResumed(t *testing.T) {
 	s.off("web1", "lab01")
 	s.nobodyLost()
 }
+
+// SELF takes down whatever runs on the machine, so it looks at all of it.
+func TestSelfIsBarredByGuestsThatWereNotAsked(t *testing.T) {
+	for _, test := range []struct {
+		kind, subopts string
+		types         []any
+	}{
+		{"pm", "self,poweroff:0", []any{"kvm"}},
+		{"kvm", "all,self,poweroff:0", nil},
+		{"kvm", "l:web1,self,reboot", nil},
+	} {
+		s := rack(t)
+		s.types = test.types
+		s.exits(s.cancel(test.kind, test.subopts, "lab01"), 1)
+		s.off("web1")
+		s.up("lab01", "ct1", "db1")
+		s.nobodyLost()
+		s.told("not among what was cancelled: ct1")
+	}
+}
+
+func TestForceSaysWhoWasNotSeenOff(t *testing.T) {
+	s := rack(t)
+	s.exits(s.cancel("kvm", "all,self,force,poweroff:0", "lab01"), 0)
+	s.off("lab01")
+	s.told("FORCE: not seen off: ct1")
+
+	s = rack(t)
+	s.world.Fault(sim.Fault{Machine: "ct1", Power: "stack", Verb: "destroy", Kind: primitives.Denied})
+	s.exits(s.cancel("pm", "self,force,poweroff:0", "lab01"), 0)
+	s.off("lab01")
+	s.told("FORCE: not seen off: ct1")
+}
+
+// The delay of the announcement is long enough for another operator.
+func TestAGuestStartedDuringTheAnnouncementBarsSelf(t *testing.T) {
+	for _, subopts := range []string{"self,poweroff", "self,reboot"} {
+		s := rack(t)
+		s.world.After(12*time.Second, func() { s.world.PowerOn("web1") })
+		s.exits(s.cancel("pm", subopts, "lab01"), 1)
+		s.up("lab01", "web1")
+		s.nobodyLost()
+		s.told("somebody has started meanwhile: web1")
+		if calls := s.count("shutdown", "announce"); calls != 3 { // of ct1, of lab01, and that it is called off
+			t.Errorf("%d announcements, want 3\n%s", calls, s.story())
+		}
+	}
+}
+
+// Exit 3 promises that nothing was changed.
+func TestARefusalAfterTheStackIsNoRefusal(t *testing.T) {
+	for _, verb := range []string{"do", "announce"} {
+		s := rack(t)
+		s.world.Fault(sim.Fault{Machine: "lab01", Power: "shutdown", Verb: verb, Kind: primitives.Denied})
+		s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 1)
+		s.off("web1", "ct1")
+		s.up("lab01")
+		s.told("lab01 itself was not taken down")
+	}
+	s := rack(t)
+	s.world.Fault(sim.Fault{Machine: "lab01", Power: "shutdown", Verb: "supported", Kind: primitives.Denied})
+	s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 3)
+	s.up("lab01", "web1", "db1")
+}
+
+// A hypervisor that takes a question and never answers it.
+func TestAWalkThatHangs(t *testing.T) {
+	for after := range 6 {
+		s := rack(t)
+		s.world.Fault(sim.Fault{Machine: "lab01", Power: "stack", Verb: "list", After: after, Hang: true})
+		exit := s.cancel("pm", "self,poweroff:0", "lab01")
+		s.nobodyLost()
+		if after < 4 {
+			s.exits(exit, 1)
+			s.up("lab01")
+			s.told("web1", "ct1")
+		} else {
+			s.exits(exit, 0)
+		}
+	}
+}

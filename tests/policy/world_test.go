@@ -26,6 +26,7 @@ type scene struct {
 	site      map[string]any
 	overrides map[string]string // a site's own scripts
 	yes, plan bool
+	types     []any  // -T
 	desk      string // machine on which ctys is called; "" is the operator's own
 	events    []luabind.Event
 }
@@ -97,7 +98,7 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 		Events:    func(event luabind.Event) { s.events = append(s.events, event) },
 	})
 	result, err := runtime.CallScript(context.Background(), action, "action", map[string]any{
-		"action": action, "type": kind, "types": []any{}, "subopts": subopts, "targets": list,
+		"action": action, "type": kind, "types": s.types, "subopts": subopts, "targets": list,
 		"options": map[string]any{"yes": s.yes},
 	})
 	if err != nil {
