@@ -104,7 +104,9 @@ end
 
 --- Cancels what runs here, all at once, and notes what ran before.
 function M.stack(order, report)
-  local list = M.choose(order, M.walk(order, report))
+  local all = M.walk(order, report)
+  local list = M.choose(order, all)
+  M.check_stack(order, order.wanted.self and all or list)
   report.ran = journal.keep("ran on " .. order.machine, function() return steps.running(list) end)
   steps.each(list, function(guest) return M.guest(guest, order) end, report)
 end
@@ -118,6 +120,12 @@ end
 --- For pm everything that runs, for a VM type the guests that were addressed.
 function M.choose(order, all)
   return steps.choose(order, all)
+end
+
+--- What must not be touched: a guest that ctys was called in, one that somebody
+--- else would start again, one that a reboot would lose.
+function M.check_stack(order, list)
+  steps.check_stack(order, list)
 end
 
 --- One guest, by the method of the request (see the table in the reference).

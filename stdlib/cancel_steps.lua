@@ -58,13 +58,24 @@ function M.address_fits(request, wanted)
   end
 end
 
-local function uuid_here()
+-- The machine on which ctys was called, as a hypervisor above it would know it.
+-- Its UUID may often be read by root alone, and a container sees its host's; the
+-- addresses of its interfaces may be read by everybody.
+local function who_am_i()
   local ok, identity = pcall(shutdown.identity)
-  return ok and identity.product_uuid or nil
+  local listed, cards = pcall(nic.list)
+  local macs = {}
+  for _, card in ipairs(listed and cards or {}) do
+    if card.kind == "physical" or card.kind == "veth" then macs[#macs + 1] = card.mac end
+  end
+  return { uuid = ok and identity.product_uuid or nil, macs = macs }
 end
+
+local desk -- looked at once
 
 --- What travels to a target: plain data.
 function M.order(request, wanted, target)
+  desk = desk or who_am_i()
   return {
     machine = target.name,
     wanted = wanted,
@@ -72,7 +83,7 @@ function M.order(request, wanted, target)
     ambiguous = request.options and request.options.ambiguous,
     yes = request.options and request.options.yes,
     by = request.options and request.options.by or "an operator",
-    desk = uuid_here(),
+    desk = desk,
   }
 end
 
@@ -92,27 +103,73 @@ end
 
 -- What runs here -------------------------------------------------------------
 
-local function refuse_if_inside(order, all)
-  for _, guest in ipairs(all) do
-    if order.desk and guest.uuid == order.desk then
-      targets.refuse(string.format("ctys was called inside %s, which %s carries: call it from outside the stack", guest.name, order.machine))
+local function same_uuid(a, b)
+  return a and b and a ~= "" and a:gsub("-", ""):lower() == b:gsub("-", ""):lower()
+end
+
+local function is_desk(who, uuid, macs)
+  if same_uuid(who.uuid, uuid) then return true end
+  for _, mine in ipairs(who.macs) do
+    for _, mac in ipairs(macs) do
+      if mine == mac and mac ~= "" then return true end
     end
+  end
+  return false
+end
+
+local function refuse_if_inside(order, name, uuid, macs)
+  if order.desk and is_desk(order.desk, uuid, macs) then
+    targets.refuse(string.format("ctys was called inside %s, which %s carries: call it from outside the stack", name, order.machine))
   end
 end
 
-local function refuse_if_managed(order, all)
-  for _, guest in ipairs(all) do
+local function refuse_if_managed(order, row)
+  if not row.managed_by then return end
+  local message = string.format("%s is managed by %s, which would start it again", row.name, row.managed_by)
+  if not order.yes and not step.planning() then targets.refuse(message .. ": stop it there first, or add --yes") end
+  step.warn(message)
+end
+
+local function refuse_xen(guest)
+  if guest.type == "xen" and not step.planning() then
+    targets.refuse(guest.name .. " is a Xen domain: not in this version; --plan shows what it would do")
+  end
+end
+
+local function is_lost_when_off(guest)
+  return not guest.persistent and guest.type ~= "xen"
+end
+
+local function refuse_transient(order, guest)
+  local reboots = order.wanted.method == "reboot" or order.wanted.method == "reset"
+  if not reboots or not is_lost_when_off(guest) or order.wanted.force and order.wanted.self then return end
+  local message = guest.name .. " is transient: once off, its hypervisor has forgotten it and nothing can start it again"
+  if not step.planning() then targets.refuse(message .. "; define it there first (virsh define), or say POWEROFF") end
+  step.warn(message)
+end
+
+-- Every row that the inventory places in a machine, at any depth.
+local function rows_in(name, list)
+  for _, row in ipairs(inventory.children(name)) do
+    list[#list + 1] = row
+    rows_in(row.name, list)
+  end
+  return list
+end
+
+--- What is refused for what runs here, and by the inventory in it, before
+--- anything is touched.
+function M.check_stack(order, list)
+  if M.method(order.wanted) == "leave" then return end
+  for _, guest in ipairs(walk.not_off(list)) do
     local row = walk.row(guest, order.machine)
-    if row and row.managed_by and not order.yes and not step.planning() then
-      targets.refuse(string.format("%s is managed by %s, which would start it again: stop it there first, or add --yes", guest.name, row.managed_by))
-    end
-  end
-end
-
-local function refuse_xen(all)
-  for _, guest in ipairs(all) do
-    if guest.type == "xen" and not step.planning() and power.of_guest(guest) ~= "off" then
-      targets.refuse(guest.name .. " is a Xen domain: not in this version; --plan shows what it would do")
+    refuse_if_inside(order, guest.name, guest.uuid, guest.macs or {})
+    refuse_xen(guest)
+    refuse_transient(order, guest)
+    if row then refuse_if_managed(order, row) end
+    for _, inner in ipairs(row and rows_in(row.name, {}) or {}) do
+      refuse_if_inside(order, inner.name, inner.uuid, { inner.mac })
+      refuse_if_managed(order, inner)
     end
   end
 end
@@ -131,12 +188,7 @@ end
 --- known to be off: only FORCE goes on.
 function M.walk(order, report)
   local ok, all = pcall(walk.guests, order.wanted.type == "pm" and order.types or nil)
-  if ok then
-    refuse_if_inside(order, all)
-    refuse_if_managed(order, all)
-    refuse_xen(all)
-    return all
-  end
+  if ok then return all end
   local known = last_known(order, report)
   local message = tostring(all.message or all) .. "; last known there: " .. (#known > 0 and table.concat(known, ", ") or "nothing")
   if not (order.wanted.force and order.wanted.self) then
@@ -301,6 +353,9 @@ local function start_inside(row, ran)
 end
 
 function M.reboot(guest, order, policy)
+  if is_lost_when_off(guest) and not step.planning() then
+    error({ kind = "unsupported", op = "cancel", host = guest.name, message = "it is transient: once off, nothing could start it again" }, 0)
+  end
   policy.shut_down(guest, order)
   local now = ladder.start(guest, inventory.setting("deadline"))
   local row = walk.row(guest, order.machine)

@@ -1,0 +1,48 @@
+package policy
+
+import (
+	"testing"
+
+	"ctys/primitives/sim"
+)
+
+// Whoever is refused finds nothing changed, on no level of the stack.
+func TestWhatIsInTheStackIsCheckedBeforeItIsTouched(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		set  func(s *scene)
+		says string
+	}{
+		{"managed, one level up", func(s *scene) { s.rows["db1"] = `managed_by = "pacemaker"` }, "db1 is managed by pacemaker"},
+		{"ctys called one level up", func(s *scene) { s.desk = "db1" }, "inside db1"},
+		{"ctys called in a container", func(s *scene) { s.desk = "ct1" }, "inside ct1"},
+		{"who may not read its UUID", func(s *scene) {
+			s.desk = "web1"
+			s.world.Fault(sim.Fault{Machine: "web1", Power: "shutdown", Verb: "identity"})
+		}, "inside web1"},
+	} {
+		s := rack(t)
+		test.set(s)
+		s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 3)
+		s.up("lab01", "web1", "ct1", "db1", "app1")
+		s.told(test.says)
+	}
+}
+
+// What is not addressed is not touched, so it is no reason to refuse.
+func TestOnlyWhatIsCancelledIsChecked(t *testing.T) {
+	s := rack(t)
+	s.rows["ct1"] = `managed_by = "pacemaker"`
+	s.desk = "ct1"
+	s.exits(s.cancel("kvm", "l:web1,poweroff:0", "lab01"), 0)
+	s.off("web1")
+	s.up("ct1", "db1")
+}
+
+func TestAPlanFlagsAManagedGuest(t *testing.T) {
+	s := rack(t)
+	s.rows["db1"] = `managed_by = "pacemaker"`
+	s.plan = true
+	s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 0)
+	s.told("db1 is managed by pacemaker")
+}
