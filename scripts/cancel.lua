@@ -109,6 +109,7 @@ function M.stack(order, report)
   M.check_stack(order, order.wanted.self and all or list)
   report.ran = journal.keep("ran on " .. order.machine, function() return steps.running(list) end)
   steps.each(list, function(guest) return M.guest(guest, order) end, report)
+  report.ran = journal.keep("ran in the guests of " .. order.machine, function() return steps.note_inside(report.ran) end)
 end
 
 --- Every guest on this machine. A hypervisor that cannot be asked ends the run

@@ -312,11 +312,12 @@ local function climb(guest, row, order, finish)
   local ok, told = pcall(task.deadline, math.max(finish - task.now(), 0), action.at, row.name, "cancel", inner_order(row, order, finish), { take_down = true })
   if not ok then cannot_enter(guest, row, told) end
   if told.exit and told.exit ~= 0 then left_inside(guest, told) end
-  M.ran_inside[guest.uuid] = told.ran
+  M.ran_inside[guest.uuid] = told.ran or "lost"
   return ladder.wait_off(guest, finish - task.now())
 end
 
--- What ran inside a guest before, by the guest's UUID.
+-- What ran inside a guest before, by the guest's UUID; "lost" where the guest
+-- went down before it could say so.
 M.ran_inside = {}
 
 --- Tells a guest from inside; nil where there is no way in (or the guest agent,
@@ -339,17 +340,36 @@ end
 
 --- Whether an SSH server answers at a machine's address.
 function M.lets_in(row)
-  local ok, answer = pcall(probe.ssh, row.address .. ":" .. (row.port or 22), { deadline = 3 })
+  local ok, answer = pcall(probe.ssh, (row.address or row.name) .. ":" .. (row.port or 22), { deadline = 3 })
   return ok and answer.up
 end
 
 -- Reboot ---------------------------------------------------------------------
 
+local function not_started(report)
+  local words = {}
+  for _, guest in ipairs(report.guests or {}) do
+    if guest.error then words[#words + 1] = guest.name .. ": " .. guest.error.message end
+  end
+  return table.concat(words, "; ")
+end
+
+-- Starts what ran in a guest that was started, as soon as it lets us in.
 local function start_inside(row, ran)
-  if not ran or #ran == 0 then return end
+  if ran == "lost" then
+    error({ kind = "unreachable", op = "cancel", host = row.name, message = string.format(
+      "it was started again; the line to it was cut before it said what ran in it, so nothing in it was started (%s)",
+      table.concat(walk.known(row.name), ", ")) }, 0)
+  end
+  if not row or not ran or #ran == 0 then return end
+  step.otherwise("then start again what ran in it: " .. names(ran))
+  if step.planning() then return end
   local finish = task.now() + COMES_UP
-  while not M.lets_in(row) and task.now() < finish and not step.planning() do task.sleep(2) end
-  action.at(row.name, "cancel", { machine = row.name, ran = ran }, { call = "start_again" })
+  while not M.lets_in(row) and task.now() < finish do task.sleep(2) end
+  local report = task.deadline(COMES_UP, action.at, row.name, "cancel", { machine = row.name, ran = ran }, { call = "start_again" })
+  if report.exit ~= 0 then
+    error({ kind = "internal", op = "cancel", host = row.name, message = "not all that ran in it runs again: " .. not_started(report) }, 0)
+  end
 end
 
 function M.reboot(guest, order, policy)
@@ -358,36 +378,50 @@ function M.reboot(guest, order, policy)
   end
   policy.shut_down(guest, order)
   local now = ladder.start(guest, inventory.setting("deadline"))
-  local row = walk.row(guest, order.machine)
-  if row and walk.carries(row) then start_inside(row, M.ran_inside[guest.uuid]) end
   if not step.planning() and (now.witness or "") == (guest.witness or "") then
     error({ kind = "internal", op = "cancel", host = guest.name, message = "asked to reboot, not confirmed: its hypervisor shows the same run as before" }, 0)
   end
+  start_inside(walk.row(guest, order.machine), M.ran_inside[guest.uuid])
   return "rebooted"
 end
 
---- Starts those of the list that are off.
-function M.start_again(order)
-  local wanted, report = {}, { exit = 0, guests = {} }
-  for _, ran in ipairs(order.ran or {}) do wanted[ran.uuid] = true end
-  local off = {}
-  for _, guest in ipairs(walk.guests()) do
-    if wanted[guest.uuid] and ladder.is_off(guest) then off[#off + 1] = guest end
+--- Adds to what ran here what ran in it: each level knows only its own.
+function M.note_inside(ran)
+  for _, guest in ipairs(ran) do guest.inside = M.ran_inside[guest.uuid] end
+  return ran
+end
+
+local function start_one(ran, guest, machine)
+  if not guest then
+    error({ kind = "invalid", op = "cancel", host = ran.name, message = "its hypervisor does not know it any more" }, 0)
   end
-  M.each(off, function(guest)
-    return step.run("start " .. guest.name, function() return ladder.start(guest, inventory.setting("deadline")).state end)
-  end, report)
+  return step.run("start " .. guest.name, function()
+    local now = ladder.is_off(guest) and ladder.start(guest, inventory.setting("deadline")) or guest
+    start_inside(walk.row(guest, machine), ran.inside)
+    return now.state
+  end)
+end
+
+--- Starts those of the list that are off, and what ran in them.
+function M.start_again(order)
+  local there, report = {}, { exit = 0, guests = {} }
+  for _, guest in ipairs(walk.guests()) do there[guest.uuid] = guest end
+  M.each(order.ran or {}, function(ran) return start_one(ran, there[ran.uuid], order.machine) end, report)
   return report
 end
 
 function M.bring_back(order, told, seen)
-  if (seen.exit or 0) ~= 0 or #(told.ran or {}) == 0 or step.planning() then return seen end
+  if (seen.exit or 0) ~= 0 or #(told.ran or {}) == 0 then return seen end
+  step.otherwise("then start again what ran on it and does not start by itself: " .. names(told.ran))
+  if step.planning() then return seen end
   local ok, back = pcall(action.at, order.machine, "cancel", { machine = order.machine, ran = told.ran }, { call = "start_again" })
   if ok and back.exit == 0 then
     seen.text = seen.text .. "; what ran on it runs again: " .. names(told.ran)
     return seen
   end
-  return { exit = 1, state = seen.state, text = seen.text .. "; not all that ran on it could be started: " .. names(told.ran), error = not ok and back or nil }
+  local why = ok and not_started(back) or tostring(back.message or back)
+  return { exit = 1, state = seen.state, text = seen.text .. "; not all that ran on it runs again: " .. why,
+    error = not ok and back or { kind = "internal", op = "cancel", host = order.machine, message = "not all that ran on it runs again: " .. why } }
 end
 
 -- The machine ----------------------------------------------------------------
