@@ -52,28 +52,43 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	}
 	line, closeLine := r.view.Line(ctx, order.Machine.Name)
 	defer closeLine()
-	down, accepted := false, false
-	var at time.Time
+	end := farewell{machine: order.Machine.Name}
 	runtime, err := r.runtime(ctx, order, func(event luabind.Event) {
-		if event.Kind == luabind.KindIntent && event.Op == "shutdown.apply" {
-			down, at = true, event.At
-		}
-		if event.Kind == luabind.KindOutcome && event.Op == "shutdown.apply" && event.Error == nil {
-			accepted = true
-		}
+		end.take(event)
 		events(event)
 	})
 	if err != nil {
 		return nil, err
 	}
 	result, err := runtime.CallScript(line, order.Script, order.Function, order.Request)
-	if line.Err() != nil && ctx.Err() == nil && down {
-		return map[string]any{"lost": true, "down": true, "accepted": accepted, "at": float64(at.UnixMilli()) / 1000}, nil
+	if line.Err() != nil && ctx.Err() == nil && end.down {
+		return map[string]any{"lost": true, "down": true, "accepted": end.accepted, "at": float64(end.at.UnixMilli()) / 1000}, nil
 	}
 	if line.Err() != nil && ctx.Err() == nil {
 		return nil, context.Cause(line)
 	}
 	return result, err
+}
+
+// farewell is what a machine's events say of its own going down. Those of the
+// machines in it come the same way and say nothing of it.
+type farewell struct {
+	machine        string
+	down, accepted bool
+	at             time.Time
+}
+
+func (f *farewell) take(event luabind.Event) {
+	if event.Op != "shutdown.apply" || event.Host != f.machine {
+		return
+	}
+	switch event.Kind {
+	case luabind.KindIntent:
+		f.down, f.at = true, event.At
+	case luabind.KindOutcome:
+		f.accepted = event.Error == nil
+		f.down = f.accepted || event.Error.Kind == string(primitives.Canceled) || event.Error.Kind == string(primitives.Timeout)
+	}
 }
 
 func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events func(luabind.Event)) (*luabind.Runtime, error) {

@@ -170,3 +170,14 @@ func TestAWalkThatHangs(t *testing.T) {
 		}
 	}
 }
+
+// A machine that is lost after a guest of it took its power-off has itself taken
+// none: what was asked of ct1 says nothing of lab01.
+func TestAMachineThatIsLostBeforeItWasAsked(t *testing.T) {
+	s := rack(t)
+	s.instead = map[string]string{"lab01": `lab01 = { address = "127.77.0.1", port = 2222 },`}
+	s.world.After(15*time.Second, func() { s.world.PowerOff("lab01") })
+	if exit := s.cancel("pm", "self,poweroff", "lab01"); exit != 1 {
+		t.Errorf("exit %d, want 1\n%s", exit, s.story())
+	}
+}

@@ -23,6 +23,7 @@ type scene struct {
 	clock     *sim.Clock
 	world     *sim.World
 	rows      map[string]string // further keys of a machine's row
+	instead   map[string]string // whole rows that stand for a machine's own; "" is none
 	site      map[string]any
 	overrides map[string]string // a site's own scripts
 	yes, plan bool
@@ -47,6 +48,10 @@ func (s *scene) inventory() *inventory.Inventory {
 	text.WriteString("return {\n")
 	for _, name := range s.world.Names() {
 		m, _ := s.world.Machine(name)
+		if row, given := s.instead[name]; given {
+			text.WriteString(row)
+			continue
+		}
 		fmt.Fprintf(&text, "%s = { address = %q, mac = %q, uuid = %q, port = %d,", m.Name, m.Address, m.MAC, m.UUID, max(m.SSHPort, 22))
 		if m.Parent != "" {
 			fmt.Fprintf(&text, " parent = %q,", m.Parent)
