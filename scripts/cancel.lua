@@ -9,7 +9,10 @@
 --     function cancel.at_deadline(guest, order) return "destroy" end
 --     return cancel
 
+local checks = require "cancel_checks"
 local goal = require "goal"
+local init = require "cancel_init"
+local reboot = require "cancel_reboot"
 local steps = require "cancel_steps"
 local ladder = require "ladder"
 local targets = require "targets"
@@ -76,8 +79,12 @@ function M.confirm(order, told)
   if method == "reboot" then
     return M.bring_back(order, told, goal.rebooted(order.machine, told.boot_id, seconds, function() return steps.boot_id(order.machine) end))
   elseif method == "runlevel" then
-    return { state = "run level " .. order.wanted.level, text = string.format("%s was told to go to run level %d", order.machine, order.wanted.level) }
+    if not told.accepted then return { exit = 1, state = "unknown", text = order.machine .. " was asked to change its run level; whether it took that is not known" } end
+    local text = step.planning() and "%s would go to run level %d" or "%s was told to go to run level %d"
+    return { state = "run level " .. order.wanted.level, text = string.format(text, order.machine, order.wanted.level) }
   end
+  local only = steps.only_planned(order)
+  if only then return only end
   local accepted = told.accepted
   return goal.off(order.machine, { accepted = accepted, at = type(accepted) == "table" and accepted.at or told.at }, seconds)
 end
@@ -109,7 +116,7 @@ function M.stack(order, report)
   M.check_stack(order, order.wanted.self and all or list)
   report.ran = journal.keep("ran on " .. order.machine, function() return steps.running(list) end)
   steps.each(list, function(guest) return M.guest(guest, order) end, report)
-  report.ran = journal.keep("ran in the guests of " .. order.machine, function() return steps.note_inside(report.ran) end)
+  report.ran = journal.keep("ran in the guests of " .. order.machine, function() return reboot.note_inside(report.ran) end)
 end
 
 --- Every guest on this machine. A hypervisor that cannot be asked ends the run
@@ -126,7 +133,7 @@ end
 --- What must not be touched: a guest that ctys was called in, one that somebody
 --- else would start again, one that a reboot would lose.
 function M.check_stack(order, list)
-  steps.check_stack(order, list)
+  if steps.method(order.wanted) ~= "leave" then checks.stack(order, list) end
 end
 
 --- One guest, by the method of the request (see the table in the reference).
@@ -180,7 +187,12 @@ end
 --- Reboots a guest: down, seen off, started, seen running by another witness.
 function M.reboot(guest, order)
   if ladder.is_off(guest) then return "off" end
-  return steps.reboot(guest, order, M)
+  return reboot.guest(guest, order, M)
+end
+
+--- Changes the run level of a guest that was addressed, from inside.
+function M.init(guest, order)
+  return init.guest(guest, order, M.deadline(guest, order))
 end
 
 --- Run levels 2 to 5 leave the guests alone.
@@ -229,12 +241,12 @@ end
 
 --- After a reboot of the machine: what ran on it and did not come back alone.
 function M.bring_back(order, told, seen)
-  return steps.bring_back(order, told, seen)
+  return reboot.bring_back(order, told, seen)
 end
 
 --- Runs on a machine that is up again: starts those of the list that are off.
 function M.start_again(order)
-  return steps.start_again(order)
+  return reboot.start_again(order)
 end
 
 --- Runs on a machine: which boot of it this is.

@@ -1,6 +1,7 @@
 -- cancel_steps: what the steps of CANCEL do in detail. The story they belong to
 -- is scripts/cancel.lua; a site replaces a step there.
 
+local checks = require "cancel_checks"
 local choose = require "choose"
 local ladder = require "ladder"
 local power = require "power"
@@ -13,10 +14,8 @@ local M = {}
 -- rest is for that guest's own shutdown.
 local INNER_SHARE = 0.75
 
--- How long a guest that was started may take until it lets us in again.
-local COMES_UP = 300
-
-local function names(list)
+--- The names of guests, for a message.
+function M.names(list)
   local words = {}
   for i, item in ipairs(list) do words[i] = item.name end
   return table.concat(words, ", ")
@@ -29,15 +28,14 @@ local later = { "wol", "reset", "pause", "suspend" }
 --- What this version only plans is refused before anything is contacted.
 function M.in_this_version(wanted)
   choose.in_this_version(wanted.type)
+  if wanted.viewers == "client" then targets.invalid('CANCEL: "CLIENT": not in this version, which opens no consoles of virtual machines') end
   if step.planning() then return end
   for _, word in ipairs(later) do
     if wanted[word] == true or wanted.method == word then
       targets.invalid(string.format('CANCEL: "%s": not in this version; --plan shows what it would do', word:upper()))
     end
   end
-  if wanted.viewers == "client" or wanted.viewers == "both" then
-    targets.invalid(string.format('CANCEL: "%s": not in this version', wanted.viewers:upper()))
-  end
+  if wanted.viewers == "both" then targets.invalid('CANCEL: "BOTH": not in this version; SERVER takes the guests down') end
 end
 
 local function is_target(row, target)
@@ -58,24 +56,11 @@ function M.address_fits(request, wanted)
   end
 end
 
--- The machine on which ctys was called, as a hypervisor above it would know it.
--- Its UUID may often be read by root alone, and a container sees its host's; the
--- addresses of its interfaces may be read by everybody.
-local function who_am_i()
-  local ok, identity = pcall(shutdown.identity)
-  local listed, cards = pcall(nic.list)
-  local macs = {}
-  for _, card in ipairs(listed and cards or {}) do
-    if card.kind == "physical" or card.kind == "veth" then macs[#macs + 1] = card.mac end
-  end
-  return { uuid = ok and identity.product_uuid or nil, macs = macs }
-end
-
-local desk -- looked at once
+local caller -- looked at once
 
 --- What travels to a target: plain data.
 function M.order(request, wanted, target)
-  desk = desk or who_am_i()
+  caller = caller or checks.who_am_i()
   return {
     machine = target.name,
     wanted = wanted,
@@ -83,14 +68,23 @@ function M.order(request, wanted, target)
     ambiguous = request.options and request.options.ambiguous,
     yes = request.options and request.options.yes,
     by = request.options and request.options.by or "an operator",
-    desk = desk,
+    desk = caller,
   }
+end
+
+--- What INIT does to each guest. A type of virtual machine addresses guests, so
+--- it is their run level that changes, from inside; where the machine goes down
+--- too, they do first.
+function M.init_of_guests(wanted)
+  local keeps_running = wanted.level >= 2 and wanted.level <= 5
+  if wanted.type ~= "pm" and (keeps_running or not wanted.self) then return "init" end
+  return keeps_running and "leave" or "shut_down"
 end
 
 --- What the method does to each guest: the name of a step of CANCEL.
 function M.method(wanted)
   if wanted.method == "reboot" or wanted.method == "reset" then return wanted.self and "shut_down" or "reboot" end
-  if wanted.method == "init" and wanted.level >= 2 and wanted.level <= 5 then return "leave" end
+  if wanted.method == "init" then return M.init_of_guests(wanted) end
   if wanted.method == "pause" or wanted.method == "suspend" then return wanted.method end
   return "shut_down"
 end
@@ -102,77 +96,6 @@ function M.machine_method(wanted)
 end
 
 -- What runs here -------------------------------------------------------------
-
-local function same_uuid(a, b)
-  return a and b and a ~= "" and a:gsub("-", ""):lower() == b:gsub("-", ""):lower()
-end
-
-local function is_desk(who, uuid, macs)
-  if same_uuid(who.uuid, uuid) then return true end
-  for _, mine in ipairs(who.macs) do
-    for _, mac in ipairs(macs) do
-      if mine == mac and mac ~= "" then return true end
-    end
-  end
-  return false
-end
-
-local function refuse_if_inside(order, name, uuid, macs)
-  if order.desk and is_desk(order.desk, uuid, macs) then
-    targets.refuse(string.format("ctys was called inside %s, which %s carries: call it from outside the stack", name, order.machine))
-  end
-end
-
-local function refuse_if_managed(order, row)
-  if not row.managed_by then return end
-  local message = string.format("%s is managed by %s, which would start it again", row.name, row.managed_by)
-  if not order.yes and not step.planning() then targets.refuse(message .. ": stop it there first, or add --yes") end
-  step.warn(message)
-end
-
-local function refuse_xen(guest)
-  if guest.type == "xen" and not step.planning() then
-    targets.refuse(guest.name .. " is a Xen domain: not in this version; --plan shows what it would do")
-  end
-end
-
-local function is_lost_when_off(guest)
-  return not guest.persistent and guest.type ~= "xen"
-end
-
-local function refuse_transient(order, guest)
-  local reboots = order.wanted.method == "reboot" or order.wanted.method == "reset"
-  if not reboots or not is_lost_when_off(guest) or order.wanted.force and order.wanted.self then return end
-  local message = guest.name .. " is transient: once off, its hypervisor has forgotten it and nothing can start it again"
-  if not step.planning() then targets.refuse(message .. "; define it there first (virsh define), or say POWEROFF") end
-  step.warn(message)
-end
-
--- Every row that the inventory places in a machine, at any depth.
-local function rows_in(name, list)
-  for _, row in ipairs(inventory.children(name)) do
-    list[#list + 1] = row
-    rows_in(row.name, list)
-  end
-  return list
-end
-
---- What is refused for what runs here, and by the inventory in it, before
---- anything is touched.
-function M.check_stack(order, list)
-  if M.method(order.wanted) == "leave" then return end
-  for _, guest in ipairs(walk.not_off(list)) do
-    local row = walk.row(guest, order.machine)
-    refuse_if_inside(order, guest.name, guest.uuid, guest.macs or {})
-    refuse_xen(guest)
-    refuse_transient(order, guest)
-    if row then refuse_if_managed(order, row) end
-    for _, inner in ipairs(row and rows_in(row.name, {}) or {}) do
-      refuse_if_inside(order, inner.name, inner.uuid, { inner.mac })
-      refuse_if_managed(order, inner)
-    end
-  end
-end
 
 -- The guests that were last seen here: in the inventory, or earlier in this run.
 local function last_known(order, report)
@@ -281,11 +204,11 @@ function M.still_on(guest, order, deadline)
     now.state, deadline, deadline) }, 0)
 end
 
-local function inner_order(row, order, finish)
+local function inner_order(row, order, finish, level)
   return {
     machine = row.name, by = order.by, yes = order.yes, desk = order.desk,
-    budget = (finish - task.now()) * INNER_SHARE,
-    wanted = { type = "pm", method = "poweroff", delay = 0, self = true, stack = true, force = false, wol = false,
+    budget = (finish - task.now()) * INNER_SHARE, announce = 0,
+    wanted = { type = "pm", method = level and "init" or "poweroff", level = level, self = true, stack = true, force = false, wol = false,
       all = true, addresses = {}, timeout = typed(order) },
   }
 end
@@ -307,13 +230,14 @@ end
 
 --- A guest that carries others runs CANCEL on itself; its own power-off is the
 --- last thing it does.
-local function climb(guest, row, order, finish)
+---@param level integer? run level that it goes to; nil: it powers off
+function M.climb(guest, row, order, finish, level)
   step.progress("cancels its own stack")
-  local ok, told = pcall(task.deadline, math.max(finish - task.now(), 0), action.at, row.name, "cancel", inner_order(row, order, finish), { take_down = true })
+  local ok, told = pcall(task.deadline, math.max(finish - task.now(), 0), action.at, row.name, "cancel", inner_order(row, order, finish, level), { take_down = true })
   if not ok then cannot_enter(guest, row, told) end
   if told.exit and told.exit ~= 0 then left_inside(guest, told) end
   M.ran_inside[guest.uuid] = told.ran or "lost"
-  return ladder.wait_off(guest, finish - task.now())
+  return told
 end
 
 -- What ran inside a guest before, by the guest's UUID; "lost" where the guest
@@ -326,7 +250,10 @@ M.ran_inside = {}
 function M.inside(guest, order, finish)
   local row = walk.row(guest, order.machine)
   if not row then return nil end
-  if walk.carries(row) then return climb(guest, row, order, finish) end
+  if walk.carries(row) then
+    M.climb(guest, row, order, finish)
+    return ladder.wait_off(guest, finish - task.now())
+  end
   if guest.agent or not row.address or not M.lets_in(row) then return nil end
   local share = task.now() + (finish - task.now()) / 3
   local ok, err = pcall(task.deadline, math.max(share - task.now(), 0), action.shut_down, { machine = row.name, method = "poweroff", guest = guest })
@@ -344,86 +271,6 @@ function M.lets_in(row)
   return ok and answer.up
 end
 
--- Reboot ---------------------------------------------------------------------
-
-local function not_started(report)
-  local words = {}
-  for _, guest in ipairs(report.guests or {}) do
-    if guest.error then words[#words + 1] = guest.name .. ": " .. guest.error.message end
-  end
-  return table.concat(words, "; ")
-end
-
--- Starts what ran in a guest that was started, as soon as it lets us in.
-local function start_inside(row, ran)
-  if ran == "lost" then
-    error({ kind = "unreachable", op = "cancel", host = row.name, message = string.format(
-      "it was started again; the line to it was cut before it said what ran in it, so nothing in it was started (%s)",
-      table.concat(walk.known(row.name), ", ")) }, 0)
-  end
-  if not row or not ran or #ran == 0 then return end
-  step.otherwise("then start again what ran in it: " .. names(ran))
-  if step.planning() then return end
-  local finish = task.now() + COMES_UP
-  while not M.lets_in(row) and task.now() < finish do task.sleep(2) end
-  local report = task.deadline(COMES_UP, action.at, row.name, "cancel", { machine = row.name, ran = ran }, { call = "start_again" })
-  if report.exit ~= 0 then
-    error({ kind = "internal", op = "cancel", host = row.name, message = "not all that ran in it runs again: " .. not_started(report) }, 0)
-  end
-end
-
-function M.reboot(guest, order, policy)
-  if is_lost_when_off(guest) and not step.planning() then
-    error({ kind = "unsupported", op = "cancel", host = guest.name, message = "it is transient: once off, nothing could start it again" }, 0)
-  end
-  policy.shut_down(guest, order)
-  local now = ladder.start(guest, inventory.setting("deadline"))
-  if not step.planning() and (now.witness or "") == (guest.witness or "") then
-    error({ kind = "internal", op = "cancel", host = guest.name, message = "asked to reboot, not confirmed: its hypervisor shows the same run as before" }, 0)
-  end
-  start_inside(walk.row(guest, order.machine), M.ran_inside[guest.uuid])
-  return "rebooted"
-end
-
---- Adds to what ran here what ran in it: each level knows only its own.
-function M.note_inside(ran)
-  for _, guest in ipairs(ran) do guest.inside = M.ran_inside[guest.uuid] end
-  return ran
-end
-
-local function start_one(ran, guest, machine)
-  if not guest then
-    error({ kind = "invalid", op = "cancel", host = ran.name, message = "its hypervisor does not know it any more" }, 0)
-  end
-  return step.run("start " .. guest.name, function()
-    local now = ladder.is_off(guest) and ladder.start(guest, inventory.setting("deadline")) or guest
-    start_inside(walk.row(guest, machine), ran.inside)
-    return now.state
-  end)
-end
-
---- Starts those of the list that are off, and what ran in them.
-function M.start_again(order)
-  local there, report = {}, { exit = 0, guests = {} }
-  for _, guest in ipairs(walk.guests()) do there[guest.uuid] = guest end
-  M.each(order.ran or {}, function(ran) return start_one(ran, there[ran.uuid], order.machine) end, report)
-  return report
-end
-
-function M.bring_back(order, told, seen)
-  if (seen.exit or 0) ~= 0 or #(told.ran or {}) == 0 then return seen end
-  step.otherwise("then start again what ran on it and does not start by itself: " .. names(told.ran))
-  if step.planning() then return seen end
-  local ok, back = pcall(action.at, order.machine, "cancel", { machine = order.machine, ran = told.ran }, { call = "start_again" })
-  if ok and back.exit == 0 then
-    seen.text = seen.text .. "; what ran on it runs again: " .. names(told.ran)
-    return seen
-  end
-  local why = ok and not_started(back) or tostring(back.message or back)
-  return { exit = 1, state = seen.state, text = seen.text .. "; not all that ran on it runs again: " .. why,
-    error = not ok and back or { kind = "internal", op = "cancel", host = order.machine, message = "not all that ran on it runs again: " .. why } }
-end
-
 -- The machine ----------------------------------------------------------------
 
 local function request_of(order)
@@ -431,6 +278,12 @@ local function request_of(order)
 end
 
 local planned_only = { pause = "suspend to RAM", suspend = "hibernate" }
+
+--- What a plan says of a method that this version only plans; nil for others.
+function M.only_planned(order)
+  local only = planned_only[order.wanted.method]
+  return only and { state = only == "hibernate" and "saved" or "suspended", text = string.format("%s would %s", order.machine, only) }
+end
 
 function M.can_go_down(order)
   if planned_only[order.wanted.method] then return end
@@ -527,8 +380,8 @@ function M.may_go_down(order, report, policy)
   if leaves then return true end
   local ok, back, others = pcall(look_again, order, report, policy)
   if not ok then return barred(report, "cannot be looked at again: " .. tostring(back.message or back)) end
-  if #back > 0 then return barred(report, "somebody has started meanwhile: " .. names(back)) end
-  if #others > 0 then return barred(report, "not off, and not among what was cancelled: " .. names(others)) end
+  if #back > 0 then return barred(report, "somebody has started meanwhile: " .. M.names(back)) end
+  if #others > 0 then return barred(report, "not off, and not among what was cancelled: " .. M.names(others)) end
   return true
 end
 
@@ -543,6 +396,7 @@ end
 function M.delay(order)
   local wanted = order.wanted
   if wanted.force then return 0 end
+  if order.announce then return order.announce end
   if wanted.method == "poweroff" then return wanted.delay or inventory.setting("poweroff_delay") end
   return wanted.timeout or inventory.setting("announce_delay")
 end
@@ -570,11 +424,14 @@ end
 
 function M.cancelled(order, told)
   local count = #(told.guests or {})
+  if M.method(order.wanted) == "leave" then
+    return { state = "left alone", text = string.format("%s: run level %d leaves what runs there alone", order.machine, order.wanted.level), data = { guests = told.guests } }
+  end
   if step.planning() then
-    return { state = "stack would be cancelled", text = count == 0 and "nothing runs on " .. order.machine or "guests: " .. names(told.guests) }
+    return { state = "stack would be cancelled", text = count == 0 and "nothing runs on " .. order.machine or "guests: " .. M.names(told.guests) }
   end
   return { state = "stack cancelled", data = { guests = told.guests },
-    text = count == 0 and "nothing was running on " .. order.machine or string.format("%s: %d of %d done: %s", order.machine, count, count, names(told.guests)) }
+    text = count == 0 and "nothing was running on " .. order.machine or string.format("%s: %d of %d done: %s", order.machine, count, count, M.names(told.guests)) }
 end
 
 return M

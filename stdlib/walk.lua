@@ -48,7 +48,10 @@ local function find_row(guest, host)
   local by_uuid = inventory.lookup("U", guest.uuid)
   if #by_uuid > 0 then return by_uuid[1] end
   for _, row in ipairs(inventory.children(host or "")) do
-    if (row.label or row.name) == guest.name then return row end
+    if (row.label or row.name) == guest.name then
+      if not row.uuid or row.uuid == "" then return row end
+      step.warn(string.format("%s has the UUID %s, and its row in machines.lua another (%s): the row is not used", guest.name, guest.uuid, row.uuid))
+    end
   end
 end
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"testing"
 
 	"ctys/primitives/sim"
@@ -45,4 +46,18 @@ func TestAPlanFlagsAManagedGuest(t *testing.T) {
 	s.plan = true
 	s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 0)
 	s.told("db1 is managed by pacemaker")
+}
+
+// A row with another UUID is another guest: its address is another machine's.
+func TestARowWithAnotherUUIDIsNotTheGuests(t *testing.T) {
+	s := rack(t)
+	mail, _ := s.world.Machine("mail1")
+	s.instead = map[string]string{"mail1": "", "app1": fmt.Sprintf(
+		"app1 = { address = %q, port = 2222, uuid = \"00000000-0000-4000-8000-000000000001\", parent = \"ct1\" },\n", mail.Address)}
+	s.exits(s.cancel("pm", "poweroff:0", "lab01"), 0)
+	s.off("app1")
+	s.told("the row is not used")
+	if s.world.State("app1").Presses == 0 {
+		t.Errorf("it was not asked by its hypervisor but at that address\n%s", s.story())
+	}
 }
