@@ -116,7 +116,7 @@ func errorString(table *lua.LTable) string {
 	return b.String()
 }
 
-// goError turns what CallByParam caught into an error. What the runtime itself
+// goError turns what protect caught into an error. What the runtime itself
 // stopped the task with takes precedence over the string gopher-lua made of it.
 func (rt *Runtime) goError(err error) error {
 	var caught *lua.ApiError
@@ -166,6 +166,7 @@ func (rt *Runtime) openErrors() {
 		L.Push(lua.LString(errorString(L.CheckTable(1))))
 		return 1
 	}))
+	rt.barrier = rt.root.NewFunction(barrier)
 	rt.root.SetGlobal("pcall", rt.root.NewFunction(rt.pcall))
 	rt.root.SetGlobal("xpcall", rt.root.NewFunction(rt.xpcall))
 	rt.root.SetGlobal("error", rt.root.NewFunction(rt.luaError))
@@ -173,7 +174,8 @@ func (rt *Runtime) openErrors() {
 
 func (rt *Runtime) pcall(L *lua.LState) int {
 	L.CheckAny(1)
-	if err := L.PCall(L.GetTop()-1, lua.MultRet, nil); err != nil {
+	L.Insert(rt.barrier, 1)
+	if err := protect(L, L.GetTop()-2); err != nil {
 		rt.restop(L)
 		L.SetTop(0)
 		L.Push(lua.LFalse)
@@ -187,8 +189,9 @@ func (rt *Runtime) pcall(L *lua.LState) int {
 func (rt *Runtime) xpcall(L *lua.LState) int {
 	handler := L.CheckFunction(2)
 	L.SetTop(2)
+	L.Push(rt.barrier)
 	L.Push(L.Get(1))
-	if err := L.PCall(0, lua.MultRet, nil); err != nil {
+	if err := protect(L, 0); err != nil {
 		rt.restop(L)
 		L.SetTop(2)
 		L.Push(handler)

@@ -106,6 +106,7 @@ type Runtime struct {
 	modules    []*Module
 	loaded     map[string]lua.LValue
 	errorMeta  *lua.LTable
+	barrier    *lua.LFunction // see protect
 	handleMeta map[string]*lua.LTable
 	operate    Handler
 

@@ -84,17 +84,33 @@ func (t *Task) scope(ctx context.Context) {
 func (rt *Runtime) run(task *Task) {
 	<-task.wake
 	rt.take(task, task.thread)
-	task.values, task.err = rt.call(task.thread, task.fn, task.args)
+	task.values, task.err = rt.first(task.thread, task.fn, task.args)
 	task.fn, task.args = nil, nil
 	rt.endChildren(task)
 	rt.closeHandles(task)
 	rt.finish(task)
 }
 
+// first is call for a thread that runs nothing yet: there is nobody whose
+// variables are to be protected.
+func (rt *Runtime) first(thread *lua.LState, fn *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
+	err := thread.CallByParam(lua.P{Fn: fn, NRet: lua.MultRet, Protect: true}, args...)
+	return rt.results(thread, 0, err)
+}
+
 // call runs a Lua function on a thread and turns what it raises into an error.
 func (rt *Runtime) call(thread *lua.LState, fn *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
 	base := thread.GetTop()
-	err := thread.CallByParam(lua.P{Fn: fn, NRet: lua.MultRet, Protect: true}, args...)
+	thread.Push(rt.barrier)
+	thread.Push(fn)
+	for _, arg := range args {
+		thread.Push(arg)
+	}
+	return rt.results(thread, base, protect(thread, len(args)))
+}
+
+// results takes what a call has left above base.
+func (rt *Runtime) results(thread *lua.LState, base int, err error) ([]lua.LValue, error) {
 	if err != nil {
 		return nil, rt.goError(err)
 	}
