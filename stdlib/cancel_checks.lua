@@ -88,7 +88,7 @@ function M.stack(order, list)
     refuse_xen(guest)
     refuse_transient(order, guest)
     if row then refuse_if_managed(order, row) end
-    for _, inner in ipairs(row and rows_in(row.name, {}) or {}) do
+    for _, inner in ipairs(row and not order.checked and rows_in(row.name, {}) or {}) do
       refuse_if_inside(order, inner.name, inner.uuid, { inner.mac })
       refuse_if_managed(order, inner)
     end

@@ -207,7 +207,7 @@ end
 local function inner_order(row, order, finish, level)
   return {
     machine = row.name, by = order.by, yes = order.yes, desk = order.desk,
-    budget = (finish - task.now()) * INNER_SHARE, announce = 0,
+    budget = (finish - task.now()) * INNER_SHARE, announce = 0, checked = true,
     wanted = { type = "pm", method = level and "init" or "poweroff", level = level, self = true, stack = true, force = false, wol = false,
       all = true, addresses = {}, timeout = typed(order) },
   }
