@@ -107,19 +107,30 @@ local function last_known(order, report)
   return known
 end
 
+-- The names without those of guests that a hypervisor speaks for.
+local function not_among(known, guests)
+  local seen, list = {}, {}
+  for _, guest in ipairs(guests) do seen[guest.name] = true end
+  for _, name in ipairs(known) do
+    if not seen[name] then list[#list + 1] = name end
+  end
+  return list
+end
+
 --- Every guest here. Where a hypervisor does not answer, what it carries is not
---- known to be off: only FORCE goes on.
+--- known to be off: only FORCE goes on, with those of the others.
 function M.walk(order, report)
-  local ok, all = pcall(walk.guests, order.wanted.type == "pm" and order.types or nil)
-  if ok then return all end
-  local known = last_known(order, report)
-  local message = tostring(all.message or all) .. "; last known there: " .. (#known > 0 and table.concat(known, ", ") or "nothing")
-  if not (order.wanted.force and order.wanted.self) then
-    error({ kind = all.kind or "internal", op = all.op, host = all.host, message = message, exit = 1 }, 0)
+  local goes_on, silent = order.wanted.force and order.wanted.self, nil
+  local ok, all = pcall(walk.guests, order.wanted.type == "pm" and order.types or nil, goes_on and function(err) silent = silent or err end)
+  if ok and not silent then return all end
+  local err, known = silent or all, last_known(order, report)
+  local message = tostring(err.message or err) .. "; last known there: " .. (#known > 0 and table.concat(known, ", ") or "nothing")
+  if not goes_on then
+    error({ kind = err.kind or "internal", op = err.op, host = err.host, message = message, exit = 1 }, 0)
   end
   step.warn(message .. "; FORCE goes on without having seen them off")
-  report.unseen = known
-  return {}
+  report.unseen = not_among(known, ok and all or {})
+  return ok and all or {}
 end
 
 --- For pm everything that is not off; for a VM type the guests that were
@@ -150,6 +161,21 @@ local function by_uri(list)
   return groups
 end
 
+-- How many guests of one hypervisor at once; nil: all.
+local function limit()
+  return inventory.setting("limit_per_hypervisor") or inventory.setting("limit")
+end
+
+--- How often the limit makes guests wait for others: a level's share of time
+--- has to do for all of them, one after the other.
+function M.waves(list)
+  local most = 1
+  for _, group in ipairs(by_uri(list)) do
+    most = math.max(most, math.ceil(#group / (limit() or #group)))
+  end
+  return most
+end
+
 local function note_end(report, guest, outcome, seconds)
   local line = { name = guest.name, uuid = guest.uuid, uri = guest.uri, seconds = seconds }
   if outcome.ok then
@@ -165,13 +191,12 @@ end
 --- Every guest is asked before any is waited for; one that fails never keeps
 --- another from being asked.
 function M.each(list, fn, report)
-  local limit = inventory.setting("limit_per_hypervisor") or inventory.setting("limit")
   task.settle(by_uri(list), function(group)
     task.settle(group, function(guest)
       local began = task.now()
       local ok, value = pcall(fn, guest)
       note_end(report, guest, { ok = ok, value = value, error = value }, task.now() - began)
-    end, { limit = limit })
+    end, { limit = limit() })
   end)
 end
 
@@ -187,7 +212,7 @@ end
 function M.deadline(guest, order)
   local row = walk.row(guest, order.machine) or {}
   local deadline = typed(order) or row.deadline or inventory.setting("deadline")
-  return math.min(deadline, order.budget or deadline)
+  return math.min(deadline, order.budget and order.budget / (order.waves or 1) or deadline)
 end
 
 function M.at_deadline(guest, order)
@@ -200,8 +225,8 @@ function M.still_on(guest, order, deadline)
   local now = guest:refresh()
   if ladder.is_off(now) then return "off" end
   error({ kind = "timeout", op = "cancel", host = guest.name, message = string.format(
-    'still %s after %g s and left so; to have it destroyed then, add at_deadline = "destroy" to its row in machines.lua, or type TIMEOUT:%g',
-    now.state, deadline, deadline) }, 0)
+    'still %s after %g s and left so%s; to have it destroyed then, add at_deadline = "destroy" to its row in machines.lua, or type TIMEOUT:%g',
+    now.state, deadline, now.cause and " (" .. tostring(now.cause) .. ")" or "", deadline) }, 0)
 end
 
 local function inner_order(row, order, finish, level)
@@ -213,10 +238,15 @@ local function inner_order(row, order, finish, level)
   }
 end
 
-local function cannot_enter(guest, row, err)
+-- An order that did not end well: what counts is the guest. Somebody else may
+-- have taken it down.
+local function not_cancelled(guest, row, err, seconds)
+  local looked, off = pcall(ladder.wait_off, guest, 0)
+  if looked and off then return { ran = "lost" } end
+  local why = "could not be asked to cancel them, so it was left alone: " .. tostring(err.message or err)
+  if err.kind == "timeout" then why = string.format("did not end within %.0f s, so it was left alone", seconds) end
   error({ kind = err.kind or "internal", op = "cancel", host = guest.name, message = string.format(
-    "it carries guests (%s) and could not be asked to cancel them, so it was left alone: %s",
-    table.concat(walk.known(row.name), ", "), tostring(err.message or err)) }, 0)
+    "it carries guests (%s) and %s", table.concat(walk.known(row.name), ", "), why) }, 0)
 end
 
 local function left_inside(guest, told)
@@ -233,8 +263,9 @@ end
 ---@param level integer? run level that it goes to; nil: it powers off
 function M.climb(guest, row, order, finish, level)
   step.progress("cancels its own stack")
-  local ok, told = pcall(task.deadline, math.max(finish - task.now(), 0), action.at, row.name, "cancel", inner_order(row, order, finish, level), { take_down = true })
-  if not ok then cannot_enter(guest, row, told) end
+  local seconds = math.max(finish - task.now(), 0)
+  local ok, told = pcall(task.deadline, seconds, action.at, row.name, "cancel", inner_order(row, order, finish, level), { take_down = true })
+  if not ok then told = not_cancelled(guest, row, told, seconds) end
   if told.exit and told.exit ~= 0 then left_inside(guest, told) end
   M.ran_inside[guest.uuid] = told.ran or "lost"
   return told
@@ -323,8 +354,8 @@ function M.boot_id(machine)
   return ok and told.boot_id or nil
 end
 
-local function barred(report, why)
-  report.exit, report.barred = 1, why
+local function barred(report, why, kind)
+  report.exit, report.barred, report.kind = 1, why, kind
   step.warn(why .. "; the machine itself is left alone")
   return false
 end
@@ -348,25 +379,31 @@ local function of_every_type(order)
   return all
 end
 
--- What is not off now: guests that were cancelled, and others.
+-- What is not off now: guests that were cancelled, others, and those of which
+-- their hypervisor says what nobody knows.
 local function look_again(order, report, policy)
-  local cancelled, back, others = {}, {}, {}
+  local cancelled, back, others, unknown = {}, {}, {}, {}
   for _, guest in ipairs(report.guests) do cancelled[guest.uri .. " " .. guest.uuid] = true end
   for _, guest in ipairs(walk.not_off(policy.walk(of_every_type(order), report))) do
     local list = cancelled[guest.uri .. " " .. guest.uuid] and back or others
+    if power.of_guest(guest) == "unknown" then list = unknown end
     list[#list + 1] = guest
   end
-  return back, others
+  return back, others, unknown
 end
 
 -- FORCE goes on whatever it sees, and says what was not seen off.
 local function by_force(order, report, policy)
-  local ok, back, others = pcall(look_again, order, report, policy)
-  local unseen = (not ok or report.unseen) and failures(report) or {}
-  for _, list in ipairs(ok and { back, others } or {}) do
-    for _, guest in ipairs(list) do unseen[#unseen + 1] = guest.name end
+  local ok, back, others, unknown = pcall(look_again, order, report, policy)
+  local unseen, named = (not ok or report.unseen) and failures(report) or {}, {}
+  local function name(guest)
+    if not named[guest] then unseen[#unseen + 1] = guest end
+    named[guest] = true
   end
-  for _, name in ipairs(report.unseen or {}) do unseen[#unseen + 1] = name end
+  for _, list in ipairs(ok and { back, others, unknown } or {}) do
+    for _, guest in ipairs(list) do name(guest.name) end
+  end
+  for _, guest in ipairs(report.unseen or {}) do name(guest) end
   if #unseen > 0 then step.warn("FORCE: not seen off: " .. table.concat(unseen, ", ")) end
   report.exit = 0
   return true
@@ -378,8 +415,9 @@ function M.may_go_down(order, report, policy)
   if order.wanted.force and not leaves then return by_force(order, report, policy) end
   if report.exit ~= 0 then return barred(report, "not off: " .. table.concat(failures(report), ", ")) end
   if leaves then return true end
-  local ok, back, others = pcall(look_again, order, report, policy)
-  if not ok then return barred(report, "cannot be looked at again: " .. tostring(back.message or back)) end
+  local ok, back, others, unknown = pcall(look_again, order, report, policy)
+  if not ok then return barred(report, "cannot be looked at again: " .. tostring(back.message or back), back.kind) end
+  if #unknown > 0 then return barred(report, string.format("not known to be off: %s (%s)", M.names(unknown), unknown[1].cause or unknown[1].state)) end
   if #back > 0 then return barred(report, "somebody has started meanwhile: " .. M.names(back)) end
   if #others > 0 then return barred(report, "not off, and not among what was cancelled: " .. M.names(others)) end
   return true

@@ -27,13 +27,22 @@ local function among(guest, types)
   return false
 end
 
+local function ask(hypervisor, on_silence)
+  if not on_silence then return task.deadline(ANSWER, stack.list, { uri = hypervisor.uri }) end
+  local ok, guests = pcall(task.deadline, ANSWER, stack.list, { uri = hypervisor.uri })
+  if ok then return guests end
+  on_silence(guests)
+  return {}
+end
+
 --- All guests of the hypervisors on this machine, running or not. A hypervisor
 --- that does not answer raises: what it carries is not known.
 ---@param types string[]? only these types (-T); all where left out
-function M.guests(types)
+---@param on_silence fun(err: table)? called for a hypervisor that does not answer; those of the others are given then
+function M.guests(types, on_silence)
   local guests, seen = {}, {}
   for _, hypervisor in ipairs(task.deadline(ANSWER, stack.hypervisors)) do
-    for _, guest in ipairs(task.deadline(ANSWER, stack.list, { uri = hypervisor.uri })) do
+    for _, guest in ipairs(ask(hypervisor, on_silence)) do
       local id = guest.uri .. " " .. guest.uuid
       if not seen[id] and (not types or #types == 0 or among(guest, types)) then
         guests[#guests + 1] = guest

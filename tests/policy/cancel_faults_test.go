@@ -181,3 +181,55 @@ func TestAMachineThatIsLostBeforeItWasAsked(t *testing.T) {
 		t.Errorf("exit %d, want 1\n%s", exit, s.story())
 	}
 }
+
+// A limit makes guests wait for each other; their level's time is for all.
+func TestALimitDoesNotOutlastTheDeadlineOfTheGuestAbove(t *testing.T) {
+	s := rack(t)
+	s.site["limit_per_hypervisor"] = 1.0
+	s.world.HangInShutdown("db1", true)
+	s.world.HangInShutdown("app1", true)
+	s.exits(s.cancel("pm", "self,poweroff:0,timeout:100", "lab01"), 0)
+	s.off("db1", "app1", "ct1", "lab01")
+	s.nobodyLost()
+}
+
+// Two orders for one guest: off is off, whoever did it.
+func TestAGuestThatSomebodyElseTakesDown(t *testing.T) {
+	s := rack(t)
+	s.exits(s.cancel("pm", "self,poweroff:0", "lab01", "ct1"), 0)
+	s.off("lab01", "ct1", "db1", "app1")
+	s.nobodyLost()
+}
+
+// FORCE destroys what it can reach.
+func TestForceBesideAHypervisorThatDoesNotAnswer(t *testing.T) {
+	s := rack(t)
+	s.world.Fault(sim.Fault{Machine: "lab01", Power: "stack", Verb: "list", After: 1, Count: 1})
+	s.exits(s.cancel("pm", "self,force,poweroff:0", "lab01"), 0)
+	s.off("lab01", "web1")
+	s.told("FORCE: not seen off: ct1")
+	if calls := s.count("stack", "destroy"); calls != 1 {
+		t.Errorf("%d guests were destroyed, want 1\n%s", calls, s.story())
+	}
+}
+
+func TestADeadBMCIsUnknownAndNoGoal(t *testing.T) {
+	s := rack(t)
+	s.world.Fault(sim.Fault{Machine: "lab01", Power: "ipmi"})
+	s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 1)
+	s.told("lab01 is not off after 180 s, by the word of its bmc: unknown", "ERROR unreachable")
+}
+
+// A word that nobody knows, first seen by the second look.
+func TestAStateThatNobodyKnowsIsNotOff(t *testing.T) {
+	s := rack(t)
+	s.world.Fault(sim.Fault{Machine: "web1", Power: "stack", Verb: "list", After: 1, State: "half-there"})
+	s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 1)
+	s.up("lab01")
+	s.told(`not known to be off: web1`, "half-there")
+
+	s = rack(t)
+	s.world.Fault(sim.Fault{Machine: "web1", Power: "stack", State: "half-there"})
+	s.exits(s.cancel("pm", "poweroff:0", "lab01"), 1)
+	s.told("still unknown after 180 s", "half-there")
+}
