@@ -95,7 +95,8 @@ end
 function M.here(order)
   local report = { machine = order.machine, exit = 0, guests = {} }
   M.check_here(order)
-  M.stack(order, report)
+  local begun, why = pcall(M.stack, order, report)
+  if not begun then return steps.not_begun(report, why) end
   if order.wanted.self then
     local ok, err = pcall(M.take_down, order, report)
     if not ok then steps.not_taken_down(order, report, err) end

@@ -27,7 +27,7 @@ function M.start_inside(row, ran)
       table.concat(walk.known(row.name), ", ")) }, 0)
   end
   if not row or not ran or #ran == 0 then return end
-  step.otherwise("then start again what ran in it: " .. steps.names(ran))
+  step.otherwise("start again what ran in it: " .. steps.names(ran))
   if step.planning() then return end
   local finish = task.now() + COMES_UP
   while not steps.lets_in(row) and task.now() < finish do task.sleep(2) end
@@ -78,7 +78,7 @@ end
 
 function M.bring_back(order, told, seen)
   if (seen.exit or 0) ~= 0 or #(told.ran or {}) == 0 then return seen end
-  step.otherwise("then start again what ran on it and does not start by itself: " .. steps.names(told.ran))
+  step.otherwise("start again what ran on it and does not start by itself: " .. steps.names(told.ran))
   if step.planning() then return seen end
   local ok, back = pcall(action.at, order.machine, "cancel", { machine = order.machine, ran = told.ran }, { call = "start_again" })
   if ok and back.exit == 0 then

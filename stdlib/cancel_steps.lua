@@ -65,7 +65,7 @@ function M.order(request, wanted, target)
     machine = target.name,
     wanted = wanted,
     types = request.types,
-    ambiguous = request.options and request.options.ambiguous,
+    ambiguous = (target.options or {}).ambiguous or (request.options or {}).ambiguous,
     yes = request.options and request.options.yes,
     by = request.options and request.options.by or "an operator",
     desk = caller,
@@ -287,6 +287,7 @@ function M.inside(guest, order, finish)
   end
   if guest.agent or not row.address or not M.lets_in(row) then return nil end
   local share = task.now() + (finish - task.now()) / 3
+  step.otherwise("ask through its hypervisor", { after = share - task.now() })
   local ok, err = pcall(task.deadline, math.max(share - task.now(), 0), action.shut_down, { machine = row.name, method = "poweroff", guest = guest })
   if not ok and err.kind ~= "timeout" then
     step.progress("not from inside: " .. tostring(err.message or err))
@@ -421,6 +422,14 @@ function M.may_go_down(order, report, policy)
   if #back > 0 then return barred(report, "somebody has started meanwhile: " .. M.names(back)) end
   if #others > 0 then return barred(report, "not off, and not among what was cancelled: " .. M.names(others)) end
   return true
+end
+
+--- What the report says when the stack could not be cancelled. A refusal stays
+--- an error, which says that nothing was changed; any other is the run's end.
+function M.not_begun(report, err)
+  if type(err) ~= "table" or err.exit ~= 1 then error(err, 0) end
+  report.exit, report.barred, report.kind = 1, err.message, err.kind
+  return report
 end
 
 --- What the report says when the machine itself could not be taken down.

@@ -62,6 +62,8 @@ end
 function M.by_agent(guest, finish)
   if not guest.agent or task.now() >= finish then return nil end
   local share = task.now() + (finish - task.now()) * AGENT_SHARE
+  local mode = asking[guest.type]
+  if mode then step.otherwise(string.format("ask through %s, every %d s", mode, PRESS_EVERY), { after = share - task.now() }) end
   local failed = try(guest, "shutdown", { mode = "agent" }, share - task.now())
   if failed and failed ~= "timeout" then return nil end
   if not failed then step.progress("asked through the guest agent") end

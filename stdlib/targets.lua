@@ -37,9 +37,12 @@ end
 
 local refusals = { denied = 3, auth = 3, busy = 3, unsupported = 3, invalid = 2 }
 
---- The exit code of an error that ended a target before anything was changed.
+--- The exit code of an error that ended a target before anything was changed. A
+--- wrong request is found before the first contact: what a machine finds invalid
+--- is another thing.
 function M.exit_of(err)
   if type(err) ~= "table" then return 1 end
+  if err.kind == "invalid" and err.op == "agent.run" then return 1 end
   return err.exit or refusals[err.kind] or 1
 end
 

@@ -89,7 +89,7 @@ func exitIn(result any) (int, error) {
 
 // generalOptions are the options of a call as a script sees them.
 func generalOptions(o form.Options) map[string]any {
-	options := map[string]any{"plan": o.Plan, "yes": o.Yes, "json": o.JSON, "verbose": o.Verbose, "terse": o.Terse}
+	options := map[string]any{"by": account(), "plan": o.Plan, "yes": o.Yes, "json": o.JSON, "verbose": o.Verbose, "terse": o.Terse}
 	if o.Output != "" {
 		options["output"] = o.Output
 	}

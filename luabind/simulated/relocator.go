@@ -4,6 +4,7 @@ package simulated
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"testing/fstest"
 	"time"
@@ -67,7 +68,17 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	if line.Err() != nil && ctx.Err() == nil {
 		return nil, context.Cause(line)
 	}
-	return result, err
+	return result, crossed(err, order.Machine.Name)
+}
+
+// crossed is what an agent's line leaves of a script's error: its kind and its
+// message, and none of the fields that a script has put there.
+func crossed(err error, machine string) error {
+	var script *luabind.ScriptError
+	if !errors.As(err, &script) {
+		return err
+	}
+	return primitives.Errorf(script.Kind, "agent.run", machine, "%s", script.Error())
 }
 
 // farewell is what a machine's events say of its own going down. Those of the

@@ -71,10 +71,10 @@ func TestAPlanSaysWhatIsStartedAgain(t *testing.T) {
 	s := rack(t)
 	s.plan = true
 	s.exits(s.cancel("pm", "reboot,self", "lab01"), 0)
-	s.told("then start again what ran on it", "web1, ct1")
+	s.told("start again what ran on it", "web1, ct1")
 
 	s = rack(t)
 	s.plan = true
 	s.exits(s.cancel("pm", "reboot", "lab01"), 0)
-	s.told("then start again what ran in it: db1, app1")
+	s.told("start again what ran in it: db1, app1")
 }

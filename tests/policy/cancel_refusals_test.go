@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"ctys/primitives"
 	"ctys/primitives/sim"
 )
 
@@ -60,4 +61,30 @@ func TestARowWithAnotherUUIDIsNotTheGuests(t *testing.T) {
 	if s.world.State("app1").Presses == 0 {
 		t.Errorf("it was not asked by its hypervisor but at that address\n%s", s.story())
 	}
+}
+
+// One label on two hypervisors: all of them only where -A 1 says so, for all
+// targets or in the target's own parentheses.
+func TestALabelThatMeansSeveral(t *testing.T) {
+	s := newScene(t, func(clock *sim.Clock) *sim.World {
+		w := sim.Rack(1, clock, sim.Shape{})
+		web, _ := w.Machine("web1")
+		w.Add(sim.Machine{Name: "web2", MAC: web.MAC, Parent: "lab01", Power: primitives.PowerOn, Agent: true, Address: "127.77.2.9"})
+		return w
+	})
+	s.instead = map[string]string{"web2": ""}
+	web, _ := s.world.Machine("web1")
+	s.exits(s.cancel("vm", "m:"+web.MAC.String()+",poweroff:0", "lab01"), 3)
+	s.up("web1", "web2")
+	s.told("is more than one guest: web1, web2")
+	s.options = map[string]any{"ambiguous": true}
+	s.exits(s.cancel("vm", "m:"+web.MAC.String()+",poweroff:0", "lab01"), 0)
+	s.off("web1", "web2")
+}
+
+func TestAPlanNamesTheNextStepOfALadder(t *testing.T) {
+	s := rack(t)
+	s.plan = true
+	s.exits(s.cancel("pm", "poweroff:0", "lab01"), 0)
+	s.told("ask through acpi, every 10 s", "ask through its hypervisor", "leave it running")
 }

@@ -27,8 +27,9 @@ type scene struct {
 	site      map[string]any
 	overrides map[string]string // a site's own scripts
 	yes, plan bool
-	types     []any  // -T
-	desk      string // machine on which ctys is called; "" is the operator's own
+	types     []any          // -T
+	options   map[string]any // in a target's own parentheses
+	desk      string         // machine on which ctys is called; "" is the operator's own
 	events    []luabind.Event
 }
 
@@ -90,7 +91,7 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	s.t.Setenv("LAB_PW", "secret")
 	list := []any{}
 	for _, target := range targets {
-		list = append(list, map[string]any{"name": target, "options": map[string]any{}})
+		list = append(list, map[string]any{"name": target, "options": s.options})
 	}
 	path := simulated.Path(s.overrides)
 	runtime := luabind.New(simulated.Capabilities(s.world, s.desk), luabind.Options{
