@@ -205,10 +205,10 @@ function M.suspend(guest) guest:managed_save() return "saved" end
 
 --- The machine itself: only when every guest has reached its goal, or by FORCE.
 function M.take_down(order, report)
+  report.boot_id = steps.own_boot_id() -- before the looks, which are to be fresh
   if not M.may_go_down(order, report) then return end
   M.announce(order)
   if steps.delay(order) > 0 and not M.may_go_down(order, report) then return M.call_off(order) end
-  report.boot_id = steps.own_boot_id()
   report.receipt = journal.receipt{ deadline = 5 }
   report.accepted = M.apply(order)
 end

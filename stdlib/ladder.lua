@@ -34,10 +34,14 @@ end
 --- Waits until the hypervisor says that the guest is off.
 ---@return table? guest as it is now; nil where it is not off after that time
 function M.wait_off(guest, seconds)
-  local ok, seen = pcall(guest.await, guest, { states = { "off", "saved" }, deadline = math.max(seconds, A_LOOK) })
-  if ok then return seen end
-  if seen.kind == "timeout" then return nil end
-  error(seen, 0)
+  local finish = task.now() + math.max(seconds, A_LOOK)
+  repeat
+    local ok, seen = pcall(guest.await, guest, { states = { "off", "saved" }, deadline = finish - task.now() })
+    if ok then return seen end
+    if seen.kind ~= "timeout" then error(seen, 0) end
+    local left = finish - task.now() -- more than nothing where the hypervisor gave up before
+    if left > 0 then task.sleep(left < 2 * A_LOOK and left or A_LOOK) end
+  until left < 2 * A_LOOK or step.planning()
 end
 
 --- A request that is not taken, or whose answer does not come (an agent in a

@@ -233,3 +233,14 @@ func TestAStateThatNobodyKnowsIsNotOff(t *testing.T) {
 	s.exits(s.cancel("pm", "poweroff:0", "lab01"), 1)
 	s.told("still unknown after 180 s", "half-there")
 }
+
+// A hypervisor whose answers are errors of time, at once: nothing spins.
+func TestAHypervisorThatAlwaysTimesOut(t *testing.T) {
+	s := rack(t)
+	s.world.Fault(sim.Fault{Machine: "ct1", Power: "stack", After: 2, Kind: primitives.Timeout})
+	s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 1)
+	s.up("lab01", "ct1")
+	if calls := s.count("stack", "shutdown"); calls > 100 {
+		t.Errorf("%d requests", calls)
+	}
+}
