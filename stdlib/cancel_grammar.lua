@@ -131,6 +131,9 @@ end
 
 local function hints_for(parsed, type)
   if type == "pm" and parsed.init and not parsed.self then
+    if parsed.init >= 2 and parsed.init <= 5 then
+      return { "INIT:" .. parsed.init .. " without SELF changes nothing: run levels 2 to 5 leave what runs on the machine alone; add SELF to change the machine's own" }
+    end
     return { "INIT without SELF cancels what runs on the machine and leaves the machine's own run level alone; add SELF to change it" }
   end
   return {}

@@ -81,12 +81,6 @@ local function as_typed(wanted)
   return table.concat(words, ",")
 end
 
-local function names(list)
-  local words = {}
-  for i, item in ipairs(list) do words[i] = item.name end
-  return table.concat(words, ", ")
-end
-
 --- The guests that were addressed: none is an error, several need ALL or -A 1.
 ---@param wanted { type: string, all: boolean?, address: subopts.Address?, addresses: subopts.Address[] }
 ---@param all table[] guests of the machine
@@ -101,7 +95,7 @@ function M.guests(wanted, all, of)
       message = string.format('no %s guest here is "%s"', wanted.type, as_typed(wanted)) }, 0)
   end
   if #chosen > 1 and not wanted.all and not of.ambiguous then
-    targets.refuse(string.format('"%s" is more than one guest: %s; %s', as_typed(wanted), names(chosen), of.several or "say ALL, or -A 1"))
+    targets.refuse(string.format('"%s" is more than one guest: %s; %s', as_typed(wanted), targets.names(chosen), of.several or "say ALL, or -A 1"))
   end
   return chosen
 end

@@ -61,12 +61,6 @@ local function both(a, b)
   return list
 end
 
-local function names(rows)
-  local words = {}
-  for i, row in ipairs(rows) do words[i] = row.name end
-  return table.concat(words, ", ")
-end
-
 local function one_row(addresses)
   local found, typed
   for _, address in ipairs(addresses) do
@@ -74,7 +68,7 @@ local function one_row(addresses)
     if #rows > 0 then
       local narrowed = found and both(found, rows) or rows
       if #narrowed == 0 then
-        targets.invalid(string.format('"%s" is %s, and "%s" is %s: one machine is meant', typed, names(found), address.text, names(rows)))
+        targets.invalid(string.format('"%s" is %s, and "%s" is %s: one machine is meant', typed, targets.names(found), address.text, targets.names(rows)))
       end
       found, typed = narrowed, address.text
     elseif not as_typed[address.kind] then
@@ -82,7 +76,7 @@ local function one_row(addresses)
     end
   end
   if found and #found > 1 then
-    targets.refuse(string.format('"%s" is more than one machine: %s; add an address that only one of them has', typed, names(found)))
+    targets.refuse(string.format('"%s" is more than one machine: %s; add an address that only one of them has', typed, targets.names(found)))
   end
   return found and found[1]
 end

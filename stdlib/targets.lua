@@ -37,9 +37,12 @@ end
 
 local refusals = { denied = 3, auth = 3, busy = 3, unsupported = 3, invalid = 2 }
 
---- The exit code of an error that ended a target before anything was changed.
+--- The exit code of an error that ended a target before anything was changed. A
+--- wrong request is found before the first contact: what a machine finds invalid
+--- is another thing.
 function M.exit_of(err)
   if type(err) ~= "table" then return 1 end
+  if err.kind == "invalid" and err.op == "agent.run" then return 1 end
   return err.exit or refusals[err.kind] or 1
 end
 
@@ -62,6 +65,13 @@ function M.limit(request, what)
   if not step.confirm(question, { answer = tostring(count) }) then
     M.refuse(string.format("%d targets are more than max_targets = %d; add --yes, or type their number on a terminal", count, most))
   end
+end
+
+--- The names of machines or guests, for a message.
+function M.names(list)
+  local words = {}
+  for i, item in ipairs(list) do words[i] = item.name end
+  return table.concat(words, ", ")
 end
 
 --- The TARGETs of the request, or this machine where there is none.

@@ -7,6 +7,9 @@ local power = require "power"
 
 local M = {}
 
+-- The longest that a hypervisor may take to say what it carries.
+local ANSWER = 30
+
 -- Which types of guest a TYPE of the command line means.
 local kinds = {
   xen = { xen = true }, kvm = { kvm = true }, qemu = { qemu = true, kvm = true }, lxc = { lxc = true },
@@ -27,12 +30,21 @@ function M.among(guest, types)
   return false
 end
 
+local function ask(hypervisor, on_silence)
+  if not on_silence then return task.deadline(ANSWER, stack.list, { uri = hypervisor.uri }) end
+  local ok, guests = pcall(task.deadline, ANSWER, stack.list, { uri = hypervisor.uri })
+  if ok then return guests end
+  on_silence(guests)
+  return {}
+end
+
 --- All guests of the hypervisors on this machine, running or not. A hypervisor
 --- that does not answer raises: what it carries is not known.
-function M.guests()
+---@param on_silence fun(err: table)? called for a hypervisor that does not answer; those of the others are given then
+function M.guests(on_silence)
   local guests, seen = {}, {}
-  for _, hypervisor in ipairs(stack.hypervisors()) do
-    for _, guest in ipairs(stack.list{ uri = hypervisor.uri }) do
+  for _, hypervisor in ipairs(task.deadline(ANSWER, stack.hypervisors)) do
+    for _, guest in ipairs(ask(hypervisor, on_silence)) do
       local id = guest.uri .. " " .. guest.uuid
       if not seen[id] then guests[#guests + 1] = guest end
       seen[id] = true
@@ -45,7 +57,10 @@ local function find_row(guest, host)
   local by_uuid = inventory.lookup("U", guest.uuid)
   if #by_uuid > 0 then return by_uuid[1] end
   for _, row in ipairs(inventory.children(host or "")) do
-    if (row.label or row.name) == guest.name then return row end
+    if (row.label or row.name) == guest.name then
+      if not row.uuid or row.uuid == "" then return row end
+      step.warn(string.format("%s has the UUID %s, and its row in machines.lua another (%s): the row is not used", guest.name, guest.uuid, row.uuid))
+    end
   end
 end
 

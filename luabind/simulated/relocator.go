@@ -4,6 +4,7 @@ package simulated
 
 import (
 	"context"
+	"errors"
 	"io/fs"
 	"testing/fstest"
 	"time"
@@ -52,28 +53,58 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	}
 	line, closeLine := r.view.Line(ctx, order.Machine.Name)
 	defer closeLine()
-	down, accepted := false, false
-	var at time.Time
+	end := farewell{machine: order.Machine.Name}
 	runtime, err := r.runtime(ctx, order, func(event luabind.Event) {
-		if event.Kind == luabind.KindIntent && event.Op == "shutdown.apply" {
-			down, at = true, event.At
-		}
-		if event.Kind == luabind.KindOutcome && event.Op == "shutdown.apply" && event.Error == nil {
-			accepted = true
-		}
+		end.take(event)
 		events(event)
 	})
 	if err != nil {
 		return nil, err
 	}
 	result, err := runtime.CallScript(line, order.Script, order.Function, order.Request)
-	if line.Err() != nil && ctx.Err() == nil && down {
-		return map[string]any{"lost": true, "down": true, "accepted": accepted, "at": float64(at.UnixMilli()) / 1000}, nil
+	if line.Err() != nil && ctx.Err() == nil && end.down {
+		return map[string]any{"lost": true, "down": true, "accepted": end.accepted, "at": float64(end.at.UnixMilli()) / 1000}, nil
 	}
 	if line.Err() != nil && ctx.Err() == nil {
 		return nil, context.Cause(line)
 	}
-	return result, luabind.AfterWrites(err, runtime.Writes())
+	return result, luabind.AfterWrites(crossed(err, order.Machine.Name), runtime.Writes())
+}
+
+// crossed is what an agent's line leaves of a script's error: its kind, its
+// message and its exit code, and none of the other fields that a script has put
+// there.
+func crossed(err error, machine string) error {
+	var script *luabind.ScriptError
+	if !errors.As(err, &script) {
+		return err
+	}
+	plain := primitives.Errorf(script.Kind, "agent.run", machine, "%s", script.Error())
+	if exit := luabind.ExitOf(err); exit != 0 {
+		return &luabind.ExitError{Err: plain, Exit: exit}
+	}
+	return plain
+}
+
+// farewell is what a machine's events say of its own going down. Those of the
+// machines in it come the same way and say nothing of it.
+type farewell struct {
+	machine        string
+	down, accepted bool
+	at             time.Time
+}
+
+func (f *farewell) take(event luabind.Event) {
+	if event.Op != "shutdown.apply" || event.Host != f.machine {
+		return
+	}
+	switch event.Kind {
+	case luabind.KindIntent:
+		f.down, f.at = true, event.At
+	case luabind.KindOutcome:
+		f.accepted = event.Error == nil
+		f.down = f.accepted || event.Error.Kind == string(primitives.Canceled) || event.Error.Kind == string(primitives.Timeout)
+	}
 }
 
 func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events func(luabind.Event)) (*luabind.Runtime, error) {

@@ -72,9 +72,10 @@ func (m *machine) halt() {
 	}
 }
 
-// powerOn starts a machine that is off; any other is left alone.
+// powerOn starts a machine that is off; any other is left alone, and so is a
+// guest whose host does not run or goes down: systemd starts nothing more then.
 func (w *World) powerOn(m *machine, why string) {
-	if m.phase != Off {
+	if m.phase != Off || m.parent != nil && (m.parent.phase != Up || !m.parent.runs()) {
 		return
 	}
 	m.starts++

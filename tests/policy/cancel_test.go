@@ -206,6 +206,7 @@ func TestVMTypes(t *testing.T) {
 	s = rack(t)
 	s.exits(s.cancel("kvm", "l:web,poweroff:0", "lab01"), 1)
 	s.up("web1")
+	s.told(`no kvm guest here is "l:web"`)
 
 	s = rack(t)
 	s.exits(s.cancel("lxc", "all,force,poweroff:0", "lab01"), 0)

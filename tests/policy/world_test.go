@@ -24,10 +24,12 @@ type scene struct {
 	clock     *sim.Clock
 	world     *sim.World
 	rows      map[string]string // further keys of a machine's row
+	instead   map[string]string // whole rows that stand for a machine's own; "" is none
 	site      map[string]any
 	overrides map[string]string // a site's own scripts
 	yes, plan bool
-	options   map[string]any // further ones of the TARGETs
+	types     []any          // -T
+	options   map[string]any // in a target's own parentheses
 	desk      string         // machine on which ctys is called; "" is the operator's own
 	events    []luabind.Event
 	stopAt    string // the run is stopped when a step of this name begins
@@ -49,6 +51,10 @@ func (s *scene) inventory() *inventory.Inventory {
 	text.WriteString("return {\n")
 	for _, name := range s.world.Names() {
 		m, _ := s.world.Machine(name)
+		if row, given := s.instead[name]; given {
+			text.WriteString(row)
+			continue
+		}
 		fmt.Fprintf(&text, "%s = { address = %q, mac = %q, uuid = %q, port = %d,", m.Name, m.Address, m.MAC, m.UUID, max(m.SSHPort, 22))
 		if m.Parent != "" {
 			fmt.Fprintf(&text, " parent = %q,", m.Parent)
@@ -110,7 +116,7 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	})
 	result, err := runtime.CallScript(ctx, action, "action", map[string]any{
 		"action": action, "type": kind, "subopts": subopts, "targets": list,
-		"options": map[string]any{"yes": s.yes},
+		"options": map[string]any{"yes": s.yes, "types": s.types},
 	})
 	if err != nil {
 		return -1, err

@@ -86,7 +86,7 @@ func planItem(event luabind.Event) string {
 	case event.Text != "" && event.Seconds > 0:
 		return "then, if still on after " + length + ": " + clean(event.Text)
 	case event.Text != "":
-		return "then, if still on: " + clean(event.Text)
+		return "then: " + clean(event.Text)
 	case event.Op != "" && event.Seconds > 0:
 		return clean("wait for " + event.Op + " " + event.Object + ", at most " + length)
 	case event.Op != "":
