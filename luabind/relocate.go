@@ -21,6 +21,9 @@ type Relocator interface {
 	// ShutDown logs in to a machine and asks for the method with the system's
 	// own commands.
 	ShutDown(ctx context.Context, machine Machine, request shutdown.Request) error
+	// Carry tells of each machine whether it carries guests, or may; one that
+	// could not be looked at is not among them.
+	Carry(ctx context.Context, machines []string) (map[string]bool, error)
 	// Login proves that an account is let in on a machine, and does nothing there.
 	Login(ctx context.Context, machine Machine) error
 	// Console gives the operator's terminal a login on a machine and returns

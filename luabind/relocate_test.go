@@ -23,6 +23,7 @@ func (m told) Run(_ context.Context, _ Order, events func(Event)) (any, error) {
 	return map[string]any{}, m.err
 }
 func (told) ShutDown(context.Context, Machine, shutdown.Request) error { return nil }
+func (told) Carry(context.Context, []string) (map[string]bool, error)  { return nil, nil }
 func (told) Login(context.Context, Machine) error                      { return nil }
 func (told) Console(context.Context, Machine) (int, error)             { return 0, nil }
 

@@ -119,7 +119,7 @@ function M.stack(order, report)
   local all = M.walk(order, report)
   local list = M.choose(order, all)
   M.check_stack(order, all, list)
-  order.waves = steps.waves(list)
+  order.waves, order.carry = steps.waves(list), M.look_inside(order, list)
   report.ran = journal.keep("ran on " .. order.machine, function() return steps.running(list) end)
   steps.each(list, function(guest) return M.guest(guest, order) end, report)
   report.ran = journal.keep("ran in the guests of " .. order.machine, function() return reboot.note_inside(report.ran) end)
@@ -139,6 +139,11 @@ end
 --- For pm everything that runs, for a VM type the guests that were addressed.
 function M.choose(order, all)
   return steps.choose(order, all)
+end
+
+--- Which guests carry others, where the inventory does not say.
+function M.look_inside(order, list)
+  return steps.look_inside(order, list)
 end
 
 --- What must not be touched: a guest that ctys was called in, one that somebody

@@ -17,7 +17,7 @@ end
 ---@return string? boot_id which boot of it that was, for level 6
 local function tell(guest, row, order, finish)
   local level = order.wanted.level
-  if walk.carries(row) then return steps.climb(guest, row, order, finish, level).boot_id end
+  if walk.carries(row) or (order.carry or {})[row.name] then return steps.climb(guest, row, order, finish, level).boot_id end
   local before = level == 6 and not step.planning() and steps.boot_id(row.name) or nil
   task.deadline(math.max(finish - task.now(), 0), action.shut_down, { machine = row.name, method = "runlevel", level = level, guest = guest })
   step.progress("told its own system")

@@ -15,6 +15,9 @@ local M = {}
 -- rest is for that guest's own shutdown.
 local INNER_SHARE = 0.75
 
+-- How much of its time a guest that carries others may take until it lets us in.
+local BOOT_SHARE = 0.5
+
 -- The request ----------------------------------------------------------------
 
 local later = { "wol", "reset", "pause", "suspend" }
@@ -148,6 +151,21 @@ function M.choose(order, all)
   return list
 end
 
+--- Looks into the guests that the inventory says nothing of: one that carries
+--- others must cancel them before it goes down. A row with hypervisors = {} is
+--- known to carry none.
+---@return table<string, boolean> by the names of their rows
+function M.look_inside(order, list)
+  local names = {}
+  for _, guest in ipairs(order.wanted.force and {} or walk.not_off(list)) do
+    local row = walk.row(guest, order.machine)
+    if row and row.address and not row.hypervisors and not walk.carries(row) then names[#names + 1] = row.name end
+  end
+  if #names == 0 then return {} end
+  local ok, seen = pcall(action.carry, names)
+  return ok and seen or {}
+end
+
 --- What runs among them: kept, because it cannot be seen later.
 function M.running(list)
   local ran = {}
@@ -270,6 +288,7 @@ end
 --- last thing it does.
 ---@param level integer? run level that it goes to; nil: it powers off
 function M.climb(guest, row, order, finish, level)
+  M.wait_for_login(row, task.now() + (finish - task.now()) * BOOT_SHARE)
   step.progress("cancels its own stack")
   local seconds = math.max(finish - task.now(), 0)
   local ok, told = pcall(task.deadline, seconds, action.at, row.name, "cancel", inner_order(row, order, finish, level), { take_down = true })
@@ -289,7 +308,7 @@ M.ran_inside = {}
 function M.inside(guest, order, finish)
   local row = walk.row(guest, order.machine)
   if not row then return nil end
-  if walk.carries(row) then
+  if walk.carries(row) or (order.carry or {})[row.name] then
     M.climb(guest, row, order, finish)
     return ladder.wait_off(guest, finish - task.now())
   end
@@ -303,6 +322,16 @@ function M.inside(guest, order, finish)
   end
   step.progress(ok and "asked its own system" or "its own system does not answer")
   return ladder.wait_off(guest, share - task.now())
+end
+
+--- A guest that is booting, or slow, lets us in later.
+function M.wait_for_login(row, finish)
+  if step.planning() or M.lets_in(row) then return end
+  step.progress("does not let us in yet")
+  while task.now() < finish do
+    task.sleep(2)
+    if M.lets_in(row) then return end
+  end
 end
 
 --- Whether an SSH server answers at a machine's address.

@@ -14,6 +14,7 @@ import (
 const (
 	serviceSecret   = "secret"   // argument: its name in the shipped inventory
 	serviceRun      = "run"      // luabind.Order for a guest of the asking machine
+	serviceCarry    = "carry"    // names of such guests: which of them carry others?
 	serviceShutDown = "shutdown" // downRequest for such a guest
 	serviceStatus   = "status"   // bmcRequest
 	serviceControl  = "control"  // bmcRequest
@@ -45,6 +46,13 @@ func (r deskRelocator) Run(ctx context.Context, order luabind.Order, events func
 	var value any
 	err := r.hub.ask(ctx, serviceRun, order, &value, events)
 	return value, err
+}
+
+// Carry is luabind.Relocator.
+func (r deskRelocator) Carry(ctx context.Context, machines []string) (map[string]bool, error) {
+	var seen map[string]bool
+	err := r.hub.ask(ctx, serviceCarry, machines, &seen, nil)
+	return seen, err
 }
 
 // ShutDown is luabind.Relocator.

@@ -145,6 +145,24 @@ func (r *Relocator) ShutDown(ctx context.Context, machine luabind.Machine, reque
 	return err
 }
 
+// Carry looks into those that can be entered.
+func (r *Relocator) Carry(ctx context.Context, machines []string) (map[string]bool, error) {
+	desk := r
+	if r.desk != nil {
+		desk = r.desk
+	}
+	seen := map[string]bool{}
+	for _, name := range machines {
+		if desk.view.Enter(ctx, name) != nil {
+			continue
+		}
+		if hypervisors, err := r.world.At(name).Stack().Hypervisors(ctx, ""); err == nil {
+			seen[name] = len(hypervisors) > 0
+		}
+	}
+	return seen, ctx.Err()
+}
+
 // Login is let in where the machine can be entered.
 func (r *Relocator) Login(ctx context.Context, machine luabind.Machine) error {
 	return r.view.Enter(ctx, machine.Name)
