@@ -21,6 +21,9 @@ local walk = require "walk"
 
 local M = {}
 
+-- Seconds after which a look at the guests is too old to take the machine down.
+local FRESH = 1
+
 M.head = {
   what = "Take down what runs on a machine, in order, and with SELF the machine itself.",
   usage = "ctys -t TYPE -a cancel=SUBOPT[,SUBOPT…] TARGET…",
@@ -66,11 +69,21 @@ end
 function M.target(request, wanted, target)
   local _, seen = step.run(target.name, function()
     local order = steps.order(request, wanted, target)
-    local told = action.at(target.name, "cancel", order, { user = target.user, take_down = wanted.self })
-    local seen = targets.after(M.confirm, order, told)
+    local told = M.carry(order, target)
+    local seen = told.is_off or targets.after(M.confirm, order, told)
     return seen.state, seen
   end, { object = target.name })
   return seen
+end
+
+--- Carries the order to the target and gives what M.here returned there. A
+--- machine that is off already has reached what would have taken it down.
+function M.carry(order, target)
+  local ok, told = pcall(action.at, target.name, "cancel", order, { user = target.user, take_down = order.wanted.self })
+  if ok then return told end
+  local off = steps.is_off_already(order, told)
+  if not off then error(told, 0) end
+  return { is_off = off }
 end
 
 --- Whether what the machine reported is true of it.
@@ -83,9 +96,7 @@ function M.confirm(order, told)
   elseif method == "pause" or method == "suspend" then
     return steps.asleep(order)
   elseif method == "runlevel" then
-    if not told.accepted then return { exit = 1, state = "unknown", text = order.machine .. " was asked to change its run level; whether it took that is not known" } end
-    local text = step.planning() and "%s would go to run level %d" or "%s was told to go to run level %d"
-    return { state = "run level " .. order.wanted.level, text = string.format(text, order.machine, order.wanted.level) }
+    return goal.run_level(order.machine, order.wanted.level, seconds, function() return steps.in_run_level(order) end)
   end
   local accepted = told.accepted
   return goal.off(order.machine, { accepted = accepted, at = type(accepted) == "table" and accepted.at or told.at }, seconds)
@@ -223,10 +234,11 @@ function M.suspend(guest) guest:managed_save() return "saved" end
 --- The machine itself: only when every guest has reached its goal, or by FORCE.
 function M.take_down(order, report)
   report.boot_id = steps.own_boot_id() -- before the looks, which are to be fresh
+  local looked = task.now()
   if not M.may_go_down(order, report) then return end
   M.announce(order)
-  if steps.delay(order) > 0 and not M.may_go_down(order, report) then return M.call_off(order) end
-  report.receipt = journal.receipt{ deadline = 5 }
+  report.receipt = journal.receipt{ deadline = 5, report = { exit = 0, boot_id = report.boot_id, ran = report.ran, guests = report.guests } }
+  if task.now() - looked > FRESH and not M.may_go_down(order, report) then return M.call_off(order) end
   report.accepted = M.apply(order)
 end
 
@@ -268,7 +280,10 @@ function M.start_again(order)
   return reboot.start_again(order)
 end
 
---- Runs on a machine: which boot of it this is.
-function M.witness() return { boot_id = steps.own_boot_id() } end
+--- Runs on a machine: which boot of it this is, and whether it is in the run
+--- level of the order.
+function M.witness(order)
+  return { boot_id = steps.own_boot_id(), in_run_level = order.level and shutdown.in_run_level(order.level) or nil }
+end
 
 return M

@@ -358,9 +358,36 @@ function M.own_boot_id()
   return ok and identity.boot_id or nil
 end
 
+-- What a machine says of itself now; nothing where it does not answer.
+local function witness(machine, level)
+  local ok, told = pcall(task.deadline, 15, action.at, machine, "cancel", { machine = machine, level = level }, { call = "witness" })
+  return ok and told or {}
+end
+
 function M.boot_id(machine)
-  local ok, told = pcall(task.deadline, 15, action.at, machine, "cancel", { machine = machine }, { call = "witness" })
-  return ok and told.boot_id or nil
+  return witness(machine).boot_id
+end
+
+function M.in_run_level(order)
+  return witness(order.machine, order.wanted.level).in_run_level
+end
+
+-- Whether a machine that is off is where the method would have brought it.
+local function ends_off(wanted)
+  return not wanted.self or wanted.method == "poweroff" or wanted.level == 0
+end
+
+--- A machine that does not answer and is off by the word of its BMC or of the
+--- hypervisor above it: nothing runs on it. Nil where nobody says so.
+---@param err table why it could not be asked; one that was asked may have been
+--- cut off in the middle, with what ran on it
+---@return targets.End?
+function M.is_off_already(order, err)
+  local never_begun = err.op == "remote.connect" and (err.kind == "unreachable" or err.kind == "timeout")
+  if not never_begun or not ends_off(order.wanted) then return nil end
+  local seen = power.state(order.machine)
+  if seen.state ~= "off" then return nil end
+  return { state = "off", seen_by = seen.seen_by, text = string.format("%s is off already, by the word of its %s", order.machine, seen.seen_by) }
 end
 
 local function barred(report, why, kind)

@@ -110,4 +110,14 @@ function M.rebooted(machine, before, seconds, boot_id)
   return { exit = 1, state = "unknown", text = string.format("%s: asked to reboot, not confirmed after %s", machine, clock(seconds)) }
 end
 
+--- Waits until a machine that was told to change its run level is in it. In 1 it
+--- lets nobody in, so that nobody can see it.
+---@param reached fun(): boolean? asks the machine; nil where it does not answer
+function M.run_level(machine, level, seconds, reached)
+  local state = "run level " .. level
+  if step.planning() then return { state = state, text = string.format("%s would go to run level %d", machine, level) } end
+  if poll(seconds, reached) then return { state = state, seen_by = "itself", text = string.format("%s is in run level %d", machine, level) } end
+  return { exit = 1, state = "unknown", text = string.format("%s: asked to go to run level %d, not confirmed after %s", machine, level, clock(seconds)) }
+end
+
 return M

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"testing/fstest"
 	"time"
 
@@ -49,7 +50,7 @@ type Relocator struct {
 // caller's line ends when the machine goes down; the nested run ends with it.
 func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(luabind.Event)) (any, error) {
 	if err := r.view.Enter(ctx, order.Machine.Name); err != nil {
-		return nil, err
+		return nil, primitives.Errorf(primitives.KindOf(err), "remote.connect", order.Machine.Name, "%v", err)
 	}
 	line, closeLine := r.view.Line(ctx, order.Machine.Name)
 	defer closeLine()
@@ -63,7 +64,7 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	}
 	result, err := runtime.CallScript(line, order.Script, order.Function, order.Request)
 	if line.Err() != nil && ctx.Err() == nil && end.down {
-		return map[string]any{"lost": true, "down": true, "accepted": end.accepted, "at": float64(end.at.UnixMilli()) / 1000}, nil
+		return end.words(), nil
 	}
 	if line.Err() != nil && ctx.Err() == nil {
 		return nil, context.Cause(line)
@@ -92,9 +93,23 @@ type farewell struct {
 	machine        string
 	down, accepted bool
 	at             time.Time
+	report         map[string]any // for the case that there is no result
+}
+
+// words are the result where the machine is gone before there is one.
+func (f *farewell) words() map[string]any {
+	result := maps.Clone(f.report)
+	if result == nil {
+		result = map[string]any{}
+	}
+	maps.Copy(result, map[string]any{"lost": true, "down": true, "accepted": f.accepted, "at": float64(f.at.UnixMilli()) / 1000})
+	return result
 }
 
 func (f *farewell) take(event luabind.Event) {
+	if event.Kind == luabind.KindReceipt && event.Host == f.machine {
+		f.report = event.Data
+	}
 	if event.Op != "shutdown.apply" || event.Host != f.machine {
 		return
 	}
