@@ -132,7 +132,7 @@ function M.stack(order, report)
   M.check_stack(order, all, list)
   order.waves, order.carry = steps.waves(list), M.look_inside(order, list)
   report.ran = journal.keep("ran on " .. order.machine, function() return steps.running(list) end)
-  steps.each(list, function(guest) return M.guest(guest, order) end, report)
+  steps.each_but(checks.last(order, list), list, function(guest) return M.guest(guest, order) end, order, report)
   report.ran = journal.keep("ran in the guests of " .. order.machine, function() return reboot.note_inside(report.ran) end)
 end
 

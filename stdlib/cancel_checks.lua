@@ -38,9 +38,36 @@ local function is_desk(who, uuid, macs)
   return false
 end
 
-local function refuse_if_inside(order, name, uuid, macs)
-  if order.desk and is_desk(order.desk, uuid, macs) then
+-- A guest in which ctys was called would take it along. Where the machine goes
+-- down for good it may go, as the last one; there is nobody left then to see the
+-- end, or to bring anything back.
+local function goes_last(order)
+  return order.wanted.self and (order.wanted.method == "poweroff" or order.wanted.level == 0)
+end
+
+-- Whether ctys was called in this guest, or by the inventory in one in it.
+local function desk_in(order, guest, row)
+  if not order.desk then return nil end
+  if is_desk(order.desk, guest.uuid, guest.macs or {}) then return guest.name end
+  for _, inner in ipairs(row and M.rows_in(row.name, {}) or {}) do
+    if is_desk(order.desk, inner.uuid, { inner.mac }) then return inner.name end
+  end
+end
+
+local function refuse_if_inside(order, name)
+  if not goes_last(order) then
     targets.refuse(string.format("ctys was called inside %s, which %s carries: call it from outside the stack", name, order.machine))
+  end
+end
+
+--- The guest that goes down last, since ctys runs in it; nil where there is none.
+function M.last(order, list)
+  for _, guest in ipairs(list) do
+    local name = desk_in(order, guest, walk.row(guest, order.machine))
+    if name then
+      step.warn(string.format("ctys was called inside %s: it goes down last, by the agent on %s, and cannot tell you how that ends", name, order.machine))
+      return guest
+    end
   end
 end
 
@@ -89,10 +116,10 @@ function M.taken_along(order, all, list)
 end
 
 -- Every row that the inventory places in a machine, at any depth.
-local function rows_in(name, list)
+function M.rows_in(name, list)
   for _, row in ipairs(inventory.children(name)) do
     list[#list + 1] = row
-    rows_in(row.name, list)
+    M.rows_in(row.name, list)
   end
   return list
 end
@@ -102,12 +129,12 @@ end
 function M.stack(order, list)
   for _, guest in ipairs(walk.not_off(list)) do
     local row = walk.row(guest, order.machine)
-    refuse_if_inside(order, guest.name, guest.uuid, guest.macs or {})
+    local inside = desk_in(order, guest, row)
+    if inside then refuse_if_inside(order, inside) end
     refuse_xen(guest)
     refuse_transient(order, guest)
     if row then refuse_if_managed(order, row) end
-    for _, inner in ipairs(row and not order.checked and rows_in(row.name, {}) or {}) do
-      refuse_if_inside(order, inner.name, inner.uuid, { inner.mac })
+    for _, inner in ipairs(row and not order.checked and M.rows_in(row.name, {}) or {}) do
       refuse_if_managed(order, inner)
     end
   end

@@ -226,6 +226,24 @@ function M.each(list, fn, report)
   end)
 end
 
+--- The same, but one guest when all others have reached their goal: ctys itself
+--- runs in it.
+function M.each_but(last, list, fn, order, report)
+  if not last then return M.each(list, fn, report) end
+  local others = {}
+  for _, guest in ipairs(list) do
+    if guest ~= last then others[#others + 1] = guest end
+  end
+  M.each(others, fn, report)
+  order.with_desk = last.uuid
+  M.each({ last }, function(guest)
+    if report.exit ~= 0 then
+      error({ kind = "busy", op = "cancel", host = guest.name, message = "ctys runs in it and others are still on: it was left alone" }, 0)
+    end
+    return fn(guest)
+  end, report)
+end
+
 -- One guest ------------------------------------------------------------------
 
 --- The deadline that the operator typed: TIMEOUT, or POWEROFF:n of a VM type.
@@ -265,9 +283,9 @@ local function inner_order(row, order, finish, level)
 end
 
 -- An order that did not end well: what counts is the guest. Somebody else may
--- have taken it down.
-local function not_cancelled(guest, row, err, seconds)
-  local looked, off = pcall(ladder.wait_off, guest, 0)
+-- have taken it down; one that took ctys itself along goes on alone.
+local function not_cancelled(guest, row, err, seconds, patience)
+  local looked, off = pcall(ladder.wait_off, guest, patience)
   if looked and off then return { ran = "lost" } end
   local why = "could not be asked to cancel them, so it was left alone: " .. tostring(err.message or err)
   if err.kind == "timeout" then why = string.format("did not end within %.0f s, so it was left alone", seconds) end
@@ -292,7 +310,7 @@ function M.climb(guest, row, order, finish, level)
   step.progress("cancels its own stack")
   local seconds = math.max(finish - task.now(), 0)
   local ok, told = pcall(task.deadline, seconds, action.at, row.name, "cancel", inner_order(row, order, finish, level), { take_down = true })
-  if not ok then told = not_cancelled(guest, row, told, seconds) end
+  if not ok then told = not_cancelled(guest, row, told, seconds, order.with_desk == guest.uuid and finish - task.now() or 0) end
   if told.exit and told.exit ~= 0 then left_inside(guest, told) end
   M.ran_inside[guest.uuid] = told.ran or "lost"
   return told

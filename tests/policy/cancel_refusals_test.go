@@ -16,12 +16,6 @@ func TestWhatIsInTheStackIsCheckedBeforeItIsTouched(t *testing.T) {
 		says string
 	}{
 		{"managed, one level up", func(s *scene) { s.rows["db1"] = `managed_by = "pacemaker"` }, "db1 is managed by pacemaker"},
-		{"ctys called one level up", func(s *scene) { s.desk = "db1" }, "inside db1"},
-		{"ctys called in a container", func(s *scene) { s.desk = "ct1" }, "inside ct1"},
-		{"who may not read its UUID", func(s *scene) {
-			s.desk = "web1"
-			s.world.Fault(sim.Fault{Machine: "web1", Power: "shutdown", Verb: "identity"})
-		}, "inside web1"},
 	} {
 		s := rack(t)
 		test.set(s)
@@ -29,6 +23,49 @@ func TestWhatIsInTheStackIsCheckedBeforeItIsTouched(t *testing.T) {
 		s.up("lab01", "web1", "ct1", "db1", "app1")
 		s.told(test.says)
 	}
+}
+
+// Who is called inside the stack would be gone before the end.
+func TestCalledInsideTheStack(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		desk string
+		set  func(s *scene)
+	}{
+		{"one level up", "db1", func(*scene) {}},
+		{"in a container", "ct1", func(*scene) {}},
+		{"who may not read its UUID", "web1", func(s *scene) {
+			s.world.Fault(sim.Fault{Machine: "web1", Power: "shutdown", Verb: "identity"})
+		}},
+	} {
+		for _, subopts := range []string{"poweroff:0", "reboot", "self,reboot"} {
+			s := rack(t)
+			s.desk = test.desk
+			test.set(s)
+			s.exits(s.cancel("pm", subopts, "lab01"), 3)
+			s.up("lab01", "web1", "ct1", "db1", "app1")
+			s.told("inside "+test.desk, "from outside the stack")
+		}
+		s := rack(t)
+		s.desk = test.desk
+		test.set(s)
+		_ = s.cancel("pm", "self,poweroff:0", "lab01") // whose end nobody in the stack can tell
+		s.off("lab01", "web1", "ct1", "db1", "app1")
+		s.nobodyLost()
+		s.told("ctys was called inside "+test.desk, "it goes down last")
+		s.after(test.desk, "web1", "app1")
+	}
+}
+
+// What it was called in stays on where others do: somebody must see to them.
+func TestCalledInsideTheStackWithOneThatHangs(t *testing.T) {
+	s := rack(t)
+	s.desk = "web1"
+	s.site["deadline"] = 20.0
+	s.world.Fault(sim.Fault{Machine: "db1", Power: "stack", Verb: "shutdown", Hang: true})
+	s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 1)
+	s.up("lab01", "web1", "ct1", "db1")
+	s.told("ctys runs in it and others are still on")
 }
 
 // What is not addressed is not touched, so it is no reason to refuse.

@@ -354,14 +354,6 @@ func TestManagedGuestNeedsYes(t *testing.T) {
 	s.off("lab01")
 }
 
-func TestCalledInsideTheStackItRefuses(t *testing.T) {
-	s := rack(t)
-	s.desk = "web1"
-	s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 3)
-	s.up("lab01", "web1", "ct1", "db1")
-	s.told("web1", "from outside the stack")
-}
-
 func TestMaxTargets(t *testing.T) {
 	s := rack(t)
 	s.site["max_targets"] = 1.0

@@ -199,3 +199,19 @@ func (s *scene) told(words ...string) {
 		}
 	}
 }
+
+// after expects that a machine went off after the others had.
+func (s *scene) after(last string, others ...string) {
+	s.t.Helper()
+	off := map[string]time.Duration{}
+	for _, entry := range s.world.Log() {
+		if entry.Machine != "" && entry.To == sim.Off {
+			off[entry.Machine] = entry.At
+		}
+	}
+	for _, other := range others {
+		if other != last && off[other] > off[last] {
+			s.t.Errorf("%s went off at %s, %s at %s\n%s", other, off[other], last, off[last], s.story())
+		}
+	}
+}
