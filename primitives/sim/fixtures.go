@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"ctys/primitives"
+	"ctys/primitives/sim/bmc"
 )
 
 // Shape says how a ready-made world looks. Its zero value is good for a demo
@@ -64,6 +66,26 @@ func (s Shape) guest(name, parent, hypervisor string, n int) Machine {
 		Enterable:  true,
 		SSHPort:    s.SSHPort,
 		Autostart:  true,
+	}
+}
+
+// AddBMCs adds n machines that have a BMC and nothing else, bmc0001, bmc0002 and
+// so on, all off. Their BMCs are in NETWORK.64 and the following, in the order of
+// bmc.Nth.
+func (w *World) AddBMCs(n int, shape Shape) {
+	s := shape.complete()
+	first, err := netip.ParseAddr(s.Network + ".64.1")
+	if err != nil {
+		panic(fmt.Sprintf("sim.World.AddBMCs: %q is not the beginning of an address", s.Network))
+	}
+	users := map[string]string{s.User: s.Password}
+	for i := 1; i <= n; i++ {
+		w.Add(Machine{
+			Name:     bmc.Name(i),
+			Boot:     s.Boot,
+			Shutdown: s.Shutdown,
+			BMC:      &BMC{Host: bmc.Nth(first, i).String(), Port: s.BMCPort, Users: users},
+		})
 	}
 }
 
