@@ -26,6 +26,8 @@ type Shape struct {
 	// User and Password are the account of every BMC; empty is "admin" and
 	// "secret".
 	User, Password string
+	// Slots is how many sessions a BMC of AddBMCs holds at a time; zero is 64.
+	Slots int
 }
 
 func (s Shape) complete() Shape {
@@ -84,7 +86,7 @@ func (w *World) AddBMCs(n int, shape Shape) {
 			Name:     bmc.Name(i),
 			Boot:     s.Boot,
 			Shutdown: s.Shutdown,
-			BMC:      &BMC{Host: bmc.Nth(first, i).String(), Port: s.BMCPort, Users: users},
+			BMC:      &BMC{Host: bmc.Nth(first, i).String(), Port: s.BMCPort, Users: users, Slots: s.Slots},
 		})
 	}
 }

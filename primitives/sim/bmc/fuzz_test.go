@@ -148,8 +148,16 @@ func FuzzTell(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, line string) {
 		answer, err := farm.Command(strings.Fields(line))
-		if err != nil && (answer != "" || primitives.KindOf(err) != primitives.Invalid) {
+		if err != nil && answer != "" {
 			t.Errorf("%q: %q, %v", line, answer, err)
+		}
+		for _, b := range farm.All() {
+			if b.state == nil {
+				continue
+			}
+			if lost := b.state.trouble; !(lost.in >= 0 && lost.in <= 1 && lost.out >= 0 && lost.out <= 1) {
+				t.Errorf("%q: %v and %v of the datagrams get lost", line, lost.in, lost.out)
+			}
 		}
 	})
 }

@@ -67,16 +67,9 @@ func lose(b *BMC, values []string) error {
 	return nil
 }
 
-// Command carries out one of Commands, given as words. Errors: Invalid.
+// Command carries out one of Commands, given as words. What is wrong with them it
+// says in a plain sentence, for whoever typed them.
 func (f *Farm) Command(words []string) (string, error) {
-	answer, err := f.command(words)
-	if err != nil {
-		return "", primitives.Errorf(primitives.Invalid, "bmc.tell", "", "%s", err)
-	}
-	return answer, nil
-}
-
-func (f *Farm) command(words []string) (string, error) {
 	if len(words) == 0 || !Knows(words[0]) {
 		return "", fmt.Errorf("%q is no command for BMCs", strings.Join(words, " "))
 	}

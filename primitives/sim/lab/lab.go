@@ -72,6 +72,8 @@ type Lab struct {
 
 	mu    sync.Mutex
 	mends map[string][]func() // what takes faults back, by machine
+
+	described []sim.Machine
 }
 
 // Serve opens the sockets and returns when all of them answer. The world must
