@@ -96,8 +96,8 @@ func (f *Farm) BMC(name string) *BMC { return f.byName[name] }
 func (f *Farm) All() []*BMC { return f.bmcs }
 
 // Serve opens the sockets and returns when every BMC answers. They are closed
-// with ctx. Errors: Busy for an address that somebody else uses, Unreachable
-// where no socket is to be had.
+// with ctx, which is to be ended after an error too. Errors: Busy for an address
+// that somebody else uses, Unreachable where no socket is to be had.
 func (f *Farm) Serve(ctx context.Context) error {
 	for _, p := range f.ports {
 		if len(p.at) == 0 {
