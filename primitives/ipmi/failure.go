@@ -14,6 +14,7 @@ type failure struct {
 	kind    primitives.Kind
 	message string
 	cause   error
+	code    uint8 // completion code with which the BMC refused; 0: it did not
 }
 
 func failed(kind primitives.Kind, message string, cause error) *failure {
