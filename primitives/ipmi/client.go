@@ -61,8 +61,9 @@ func (c *Client) Status(ctx context.Context, target Target) (Status, error) {
 	var status Status
 	err := c.inSession(ctx, "ipmi.status", target, types.PrivilegeLevelUser,
 		func(ctx context.Context, s *session) error {
-			power, err := s.power(ctx)
-			status = Status{Power: power, At: c.clock.Now()}
+			var err error
+			status, err = readChassis(ctx, s)
+			status.At = c.clock.Now()
 			return err
 		})
 	if err != nil {

@@ -2,6 +2,7 @@ package ipmi
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/bougou/go-ipmi/pkg/client"
 	"github.com/bougou/go-ipmi/pkg/types"
@@ -55,4 +56,9 @@ func answer(err error) error {
 		return failed(primitives.Unreachable, "the BMC's host refuses the port, or there is no way to it", err)
 	}
 	return err
+}
+
+// nonsense is the failure for an accepted reply that breaks the specification.
+func nonsense(command string, data []byte) *failure {
+	return failed(primitives.Internal, fmt.Sprintf("the BMC answered %s with %d bytes that cannot be read: % x", command, len(data), data), nil)
 }
