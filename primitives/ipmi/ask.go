@@ -3,10 +3,13 @@ package ipmi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/bougou/go-ipmi/pkg/client"
 	"github.com/bougou/go-ipmi/pkg/types"
+
+	"ctys/primitives"
 )
 
 // The pauses before a command is asked again that was answered with "node
@@ -36,8 +39,8 @@ func (s *session) ask(ctx context.Context, c command) ([]byte, error) {
 	}
 }
 
-// askOnce carries a command that must not be carried out twice.
-func (s *session) askOnce(ctx context.Context, c command) ([]byte, error) {
+// once carries a command that must not be carried out twice.
+func (s *session) once(ctx context.Context, c command) ([]byte, error) {
 	if over(ctx, s.clock) {
 		return nil, ended(ctx, "the session took all the time; the command was not sent")
 	}
@@ -49,9 +52,6 @@ func (s *session) askOnce(ctx context.Context, c command) ([]byte, error) {
 	if err == nil || refused(err) {
 		return reply, err
 	}
-	if code := codeOf(err); code != 0 {
-		return nil, err
-	}
 	return nil, ended(ctx, "the command was sent and no reply came: unknown, not repeated")
 }
 
@@ -62,7 +62,7 @@ func (s *session) send(ctx context.Context, c command) ([]byte, error) {
 	reply, err := s.lib.RawCommand(ctx, types.NetFn(c.netFn), c.number, c.data, "")
 	var completion *types.ResponseError
 	if errors.As(err, &completion) && completion.CompletionCode() != 0 {
-		return nil, c.refusal(uint8(completion.CompletionCode()))
+		return nil, refusal(c, byte(completion.CompletionCode()))
 	}
 	if err != nil {
 		return nil, err
@@ -71,3 +71,19 @@ func (s *session) send(ctx context.Context, c command) ([]byte, error) {
 }
 
 var _ asker = (*session)(nil)
+
+// refusal words a completion code: as the command has it, else as all do.
+func refusal(c command, code byte) *failure {
+	f := completionFailure(code, nil)
+	if m, ok := c.codes[code]; ok {
+		f = failed(m.kind, fmt.Sprintf("the BMC refused: %s (completion code %#02x)", m.words, code), nil)
+	}
+	f.code = code
+	return f
+}
+
+// nonsense is the failure where a BMC proves that a message is its own, and the
+// message makes no sense.
+func nonsense(what string, message []byte) *failure {
+	return failed(primitives.Internal, "the BMC sent "+what, fmt.Errorf("received % x", message))
+}

@@ -82,7 +82,7 @@ func readBoot(ctx context.Context, a asker) (Boot, error) {
 // invalid, are none: firmware does not look at them.
 func parseBoot(data []byte) (Boot, error) {
 	if len(data) < 4 || data[1]&0x7f != bootFlags {
-		return Boot{}, nonsense("Get System Boot Options", data)
+		return Boot{}, unreadable("Get System Boot Options", data)
 	}
 	locked, flags, selector := data[1]&0x80 != 0, data[2], data[3]>>2&0x0f
 	if locked || flags&0x80 == 0 {
@@ -211,11 +211,6 @@ func setBoot(ctx context.Context, a asker, p parameter) error {
 		return nil
 	}
 	return err
-}
-
-// lacks tells whether a BMC refused because it does not have what was asked for.
-func lacks(err error) bool {
-	return codeOf(err) != 0 && kindOf(err) == primitives.Unsupported
 }
 
 // claimBoot sets "set in progress", and tells whether the BMC took it. It is a

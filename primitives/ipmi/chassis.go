@@ -9,13 +9,7 @@ import (
 // chassisStatus is Get Chassis Status (28.2).
 var chassisStatus = command{netFn: netFnChassis, number: 0x01}
 
-// The network functions of requests (5.1, table 5-1).
-const (
-	netFnChassis   = 0x00
-	netFnSensor    = 0x04 // sensor/event
-	netFnStorage   = 0x0a
-	netFnTransport = 0x0c
-)
+const netFnChassis = 0x00
 
 // readChassis asks for the status of the chassis; its time is left to the caller.
 func readChassis(ctx context.Context, a asker) (Status, error) {
@@ -32,7 +26,7 @@ func readChassis(ctx context.Context, a asker) (Status, error) {
 // left alone.
 func parseChassis(data []byte) (Status, error) {
 	if len(data) < 3 {
-		return Status{}, nonsense("Get Chassis Status", data)
+		return Status{}, unreadable("Get Chassis Status", data)
 	}
 	current, last, misc := data[0], data[1], data[2]
 	status := Status{

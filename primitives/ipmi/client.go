@@ -92,7 +92,7 @@ func (c *Client) Control(ctx context.Context, target Target, control Control) er
 			if goal, ok := goals[control]; ok {
 				return s.reach(ctx, control, code, goal)
 			}
-			return s.once(ctx, control, code)
+			return s.controlOnce(ctx, control, code)
 		})
 }
 

@@ -37,7 +37,7 @@ func readController(ctx context.Context, a asker) (Controller, error) {
 // table 20-2).
 func parseDeviceID(data []byte) (Controller, error) {
 	if len(data) < 11 {
-		return Controller{}, nonsense("Get Device ID", data)
+		return Controller{}, unreadable("Get Device ID", data)
 	}
 	return Controller{
 		ID:       int(data[0]),

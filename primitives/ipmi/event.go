@@ -28,7 +28,7 @@ const (
 // told in their units.
 func parseEvent(record []byte, offset time.Duration, known map[sensorKey]sensorRecord) (Event, error) {
 	if len(record) != eventSize {
-		return Event{}, nonsense("Get SEL Entry", record)
+		return Event{}, unreadable("Get SEL Entry", record)
 	}
 	event := Event{ID: int(binary.LittleEndian.Uint16(record)), Asserted: true, Data: bytes.Clone(record)}
 	kind := record[2]

@@ -2,7 +2,6 @@ package ipmi
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/bougou/go-ipmi/pkg/client"
 	"github.com/bougou/go-ipmi/pkg/types"
@@ -15,7 +14,7 @@ type failure struct {
 	kind    primitives.Kind
 	message string
 	cause   error
-	code    uint8 // completion code with which the BMC refused; 0: it did not
+	code    byte // completion code with which the BMC refused; 0: it did not
 }
 
 func failed(kind primitives.Kind, message string, cause error) *failure {
@@ -56,9 +55,4 @@ func answer(err error) error {
 		return failed(primitives.Unreachable, "the BMC's host refuses the port, or there is no way to it", err)
 	}
 	return err
-}
-
-// nonsense is the failure for an accepted reply that breaks the specification.
-func nonsense(command string, data []byte) *failure {
-	return failed(primitives.Internal, fmt.Sprintf("the BMC answered %s with %d bytes that cannot be read: % x", command, len(data), data), nil)
 }

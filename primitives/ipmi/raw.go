@@ -44,7 +44,7 @@ func raw(ctx context.Context, a asker, request Request) (Reply, error) {
 		codePrivilege: {primitives.Denied, fmt.Sprintf(
 			"the command was sent with the privilege level %s, and needs a higher one or is forbidden by the BMC's firewall", level)},
 	}}
-	carry := a.askOnce
+	carry := a.once
 	if reads {
 		carry = a.ask
 	}
@@ -55,13 +55,9 @@ func raw(ctx context.Context, a asker, request Request) (Reply, error) {
 	case code == 0 || code == codePrivilege:
 		return Reply{}, err
 	default:
-		return Reply{Code: code, Text: c.meaning(code).words}, nil
+		return Reply{Code: code, Text: c.wording(code)}, nil
 	}
 }
-
-// codePrivilege says that the privilege does not suffice, or that a firewall
-// forbids the command (5.2).
-const codePrivilege = 0xd4
 
 // readers are the commands that change nothing, with the level that each needs
 // (appendix G, table G-1), by network function and number.

@@ -29,14 +29,6 @@ const (
 	noRecord    = 0xffff // in a reply: there is no further one
 )
 
-// Completion codes that say how to go on reading (5.2).
-const (
-	codeReservation = 0xc5 // the reservation is gone
-	codeTooMuch     = 0xca // so many bytes cannot be returned
-	codeNoRecord    = 0xcb
-	codeUnspecified = 0xff
-)
-
 const (
 	wholeRecord = 0xff // asks for all of a record
 	firstChunk  = 32   // bytes, where it cannot be had whole
@@ -133,7 +125,7 @@ func (r *records) assemble(ctx context.Context, id uint16) ([]byte, uint16, erro
 		case err != nil:
 			return nil, 0, err
 		case len(part) == 0:
-			return nil, 0, nonsense(fmt.Sprintf("the request for more of record %#04x of its %s", id, r.in.name), part)
+			return nil, 0, unreadable(fmt.Sprintf("the request for record %#04x of its %s", id, r.in.name), part)
 		}
 		record = append(record, part...)
 		if size, known := r.in.size(record); known && len(record) >= size {
@@ -152,7 +144,7 @@ func (r *records) part(ctx context.Context, id uint16, offset, count int) ([]byt
 		return nil, 0, err
 	}
 	if len(data) < 2 {
-		return nil, 0, nonsense("a request for a record of its "+r.in.name, data)
+		return nil, 0, unreadable("a request for a record of its "+r.in.name, data)
 	}
 	return data[2:], binary.LittleEndian.Uint16(data), nil
 }
@@ -179,7 +171,7 @@ func reserve(ctx context.Context, a asker, in repository) (uint16, error) {
 	case err != nil:
 		return 0, err
 	case len(data) < 2:
-		return 0, nonsense("Reserve for its "+in.name, data)
+		return 0, unreadable("Reserve for its "+in.name, data)
 	}
 	return binary.LittleEndian.Uint16(data), nil
 }

@@ -110,7 +110,7 @@ func repositoryInfo(ctx context.Context, a asker) (information, error) {
 	case err != nil:
 		return information{}, err
 	case len(data) < 13:
-		return information{}, nonsense("Get SDR Repository Info", data)
+		return information{}, unreadable("Get SDR Repository Info", data)
 	default:
 		info := information{of: sensorRepository, records: int(data[1]) | int(data[2])<<8, stamp: bytes.Join([][]byte{data[1:3], data[5:13]}, nil)}
 		if info.records > 0 {
@@ -127,7 +127,7 @@ func repositoryInfo(ctx context.Context, a asker) (information, error) {
 	case ownErr != nil:
 		return information{}, ownErr
 	case len(own) < 2:
-		return information{}, nonsense("Get Device SDR Info", own)
+		return information{}, unreadable("Get Device SDR Info", own)
 	}
 	return information{of: deviceRepository, records: int(own[0]), stamp: own}, nil
 }

@@ -44,7 +44,7 @@ func readLogInfo(ctx context.Context, a asker) (logInfo, error) {
 // parseLogInfo reads what follows the completion code of Get SEL Info.
 func parseLogInfo(data []byte) (logInfo, error) {
 	if len(data) < 13 {
-		return logInfo{}, nonsense("Get SEL Info", data)
+		return logInfo{}, unreadable("Get SEL Info", data)
 	}
 	return logInfo{
 		entries: int(binary.LittleEndian.Uint16(data[1:])),
@@ -156,7 +156,7 @@ func clearEvents(ctx context.Context, clock primitives.Clock, a asker) error {
 		if err != nil || before.entries == 0 {
 			return err
 		}
-		data, err := a.askOnce(ctx, clearLog(reservation, beginErasure))
+		data, err := a.once(ctx, clearLog(reservation, beginErasure))
 		switch {
 		case err == nil:
 			return awaitErasure(ctx, clock, a, reservation, data)
@@ -187,7 +187,7 @@ func awaitErasure(ctx context.Context, clock primitives.Clock, a asker, reservat
 	for {
 		switch {
 		case len(data) < 1:
-			return nonsense("Clear SEL", data)
+			return unreadable("Clear SEL", data)
 		case data[0]&0x0f == 1:
 			return nil
 		}

@@ -83,7 +83,7 @@ func askFactors(ctx context.Context, a asker, r sensorRecord, raw byte) (factors
 		return factors{}, err
 	}
 	if len(data) < 7 {
-		return factors{}, nonsense("Get Sensor Reading Factors", data)
+		return factors{}, unreadable("Get Sensor Reading Factors", data)
 	}
 	return parseFactors([6]byte(data[1:7])), nil
 }
@@ -99,7 +99,7 @@ type reading struct {
 // (35.14, table 35-15). The bytes with the bits are optional.
 func parseReading(data []byte) (reading, error) {
 	if len(data) < 2 {
-		return reading{}, nonsense("Get Sensor Reading", data)
+		return reading{}, unreadable("Get Sensor Reading", data)
 	}
 	const scanning, unavailable = 0x40, 0x20
 	r := reading{raw: data[0], available: data[1]&scanning != 0 && data[1]&unavailable == 0}

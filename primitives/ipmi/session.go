@@ -65,8 +65,8 @@ func (s *session) reach(ctx context.Context, control Control, code chassis.Chass
 	}
 }
 
-// once sends a control that must not be repeated.
-func (s *session) once(ctx context.Context, control Control, code chassis.ChassisControl) error {
+// controlOnce sends a control that must not be repeated.
+func (s *session) controlOnce(ctx context.Context, control Control, code chassis.ChassisControl) error {
 	if over(ctx, s.clock) {
 		return ended(ctx, "the session took all the time; the control \""+string(control)+"\" was not sent")
 	}

@@ -1,7 +1,6 @@
 package ipmi
 
 import (
-	"errors"
 	"fmt"
 
 	"ctys/primitives"
@@ -80,40 +79,15 @@ func completionFailure(code uint8, cause error) *failure {
 	if code == 0 {
 		return failed(primitives.Internal, "the BMC's reply could not be read", cause)
 	}
-	return command{}.refusal(code)
-}
-
-// refusal is the failure for a completion code other than 0 that answers c.
-func (c command) refusal(code byte) *failure {
-	m := c.meaning(code)
-	f := failed(m.kind, fmt.Sprintf("the BMC refused: %s (completion code %#02x)", m.words, code), nil)
-	f.code = code
-	return f
-}
-
-// meaning is what a completion code other than 0 says of c.
-func (c command) meaning(code byte) meaning {
-	if m, ok := c.codes[code]; ok {
-		return m
-	}
-	if m, ok := completionMeanings[code]; ok {
-		return m
-	}
+	m, ok := completionMeanings[code]
 	switch {
+	case ok:
 	case code >= 0x01 && code <= 0x7e:
-		return meaning{primitives.Internal, "a code of its maker's own"}
+		m = meaning{primitives.Internal, "a code of its maker's own"}
 	case code >= 0x80 && code <= 0xbe:
-		return meaning{primitives.Internal, "a code that only this command defines"}
+		m = meaning{primitives.Internal, "a code that only this command defines"}
+	default:
+		m = meaning{primitives.Internal, "a reserved code"}
 	}
-	return meaning{primitives.Internal, "a reserved code"}
-}
-
-// codeOf is the completion code with which a BMC refused, 0 where err is
-// something else.
-func codeOf(err error) byte {
-	var own *failure
-	if errors.As(err, &own) {
-		return own.code
-	}
-	return 0
+	return failed(m.kind, fmt.Sprintf("the BMC refused: %s (completion code %#02x)", m.words, code), nil)
 }
