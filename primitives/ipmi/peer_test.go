@@ -94,7 +94,7 @@ set_working_mc 0x20
     allowed_auths_user none md2 md5 straight
     allowed_auths_operator none md2 md5 straight
     allowed_auths_admin none md2 md5 straight
-    guid a123456789abcdefa123456789abcdef
+    guid 44454c4c3200104a8054b4c04f4e5231
   endlan
   chassis_control "%[4]s/chassis %[4]s"
   user 1 false "" "" user 10 none md2 md5 straight
