@@ -117,7 +117,7 @@ func TestWriteBootOrder(t *testing.T) {
 	if !slices.Equal(order, want) {
 		t.Errorf("%q, want %q", order, want)
 	}
-	if len(b.once_) != 0 {
+	if len(b.sentOnce) != 0 {
 		t.Error("boot options may be set twice")
 	}
 }

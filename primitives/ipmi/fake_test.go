@@ -15,8 +15,8 @@ type fakeBMC struct {
 	// answer gives the data and the completion code of a reply; lost: none comes.
 	answer func(c command) (data []byte, code byte)
 
-	asked []command
-	once_ []command // those of asked that came to be carried out once at most
+	asked    []command
+	sentOnce []command // those of asked that came to be carried out once at most
 }
 
 // lost is the "completion code" of a reply that does not come. No BMC sends it.
@@ -41,7 +41,7 @@ func (f *fakeBMC) ask(ctx context.Context, c command) ([]byte, error) {
 }
 
 func (f *fakeBMC) once(ctx context.Context, c command) ([]byte, error) {
-	f.once_ = append(f.once_, c)
+	f.sentOnce = append(f.sentOnce, c)
 	return f.ask(ctx, c)
 }
 

@@ -239,8 +239,8 @@ func FuzzRecords(f *testing.F) {
 				begun++
 			}
 		}
-		if begun != len(erasing.once_) {
-			t.Errorf("an erasure was begun %d times, %d of them once only", begun, len(erasing.once_))
+		if begun != len(erasing.sentOnce) {
+			t.Errorf("an erasure was begun %d times, %d of them once only", begun, len(erasing.sentOnce))
 		}
 	})
 }
