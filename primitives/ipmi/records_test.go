@@ -121,6 +121,23 @@ func TestRecordsWhole(t *testing.T) {
 	}
 }
 
+// A BMC may dislike the request for a whole record in other words (33.12).
+func TestRecordsWholeRefused(t *testing.T) {
+	for _, code := range []byte{0xc7, 0xc8, 0xc9, codeTooMuch, 0xcc, codeReservation, codeUnspecified} {
+		b := newStoreBMC(t, sensorRepository, someRecords()...)
+		b.answer = func(c command) ([]byte, byte) {
+			if c.number == b.in.get && c.data[5] == wholeRecord {
+				return nil, code
+			}
+			return b.store(c)
+		}
+		got, err := readAll(b, b.in)
+		if err != nil || !slices.EqualFunc(got, b.records, bytes.Equal) {
+			t.Errorf("%#02x: %v", code, err)
+		}
+	}
+}
+
 // The size that a BMC can return is found once and not for each record.
 func TestRecordsRemembersSize(t *testing.T) {
 	b := newStoreBMC(t, sensorRepository, slices.Repeat(someRecords()[:1], 50)...)
