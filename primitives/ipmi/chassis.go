@@ -17,14 +17,14 @@ func readChassis(ctx context.Context, a asker) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	return parseChassis(data)
+	return parseStatus(data)
 }
 
-// parseChassis reads what follows the completion code of Get Chassis Status
+// parseStatus reads what follows the completion code of Get Chassis Status
 // (28.2, table 28-3): the power, what happened to it last, and the rest of the
 // chassis. A fourth byte, about the buttons of the front panel, is optional and
 // left alone.
-func parseChassis(data []byte) (Status, error) {
+func parseStatus(data []byte) (Status, error) {
 	if len(data) < 3 {
 		return Status{}, unreadable("Get Chassis Status", data)
 	}

@@ -7,7 +7,7 @@ import (
 	"ctys/primitives"
 )
 
-func TestParseChassis(t *testing.T) {
+func TestParseStatus(t *testing.T) {
 	cases := []struct {
 		name string
 		data []byte
@@ -24,7 +24,7 @@ func TestParseChassis(t *testing.T) {
 		{"reserved bits", []byte{0xe0, 0xe0, 0x80}, Status{}},
 	}
 	for _, test := range cases {
-		got, err := parseChassis(test.data)
+		got, err := parseStatus(test.data)
 		if test.want.Power == primitives.PowerUnknown {
 			test.want.Power = primitives.PowerOff
 		}
@@ -34,7 +34,7 @@ func TestParseChassis(t *testing.T) {
 		}
 	}
 	for n := range 3 {
-		_, err := parseChassis(make([]byte, n))
+		_, err := parseStatus(make([]byte, n))
 		wantFailure(t, err, primitives.Internal)
 	}
 }
@@ -43,7 +43,7 @@ func FuzzChassis(f *testing.F) {
 	f.Add([]byte{1, 0, 0})
 	f.Add([]byte{0x7e, 0x0e, 0x0f, 0xff})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		status, err := parseChassis(data)
+		status, err := parseStatus(data)
 		if err == nil && status.Power == primitives.PowerUnknown {
 			t.Error("a status without a power")
 		}
