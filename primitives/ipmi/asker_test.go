@@ -9,8 +9,8 @@ import (
 	"ctys/primitives"
 )
 
-// fakeBMC answers commands without a session, as the test says.
-type fakeBMC struct {
+// scriptedBMC answers commands without a session, as the test says.
+type scriptedBMC struct {
 	t testing.TB
 	// answer gives the data and the completion code of a reply; lost: none comes.
 	answer func(c command) (data []byte, code byte)
@@ -22,7 +22,7 @@ type fakeBMC struct {
 // lost is the "completion code" of a reply that does not come. No BMC sends it.
 const lost = 0x7f
 
-func (f *fakeBMC) ask(ctx context.Context, c command) ([]byte, error) {
+func (f *scriptedBMC) ask(ctx context.Context, c command) ([]byte, error) {
 	f.asked = append(f.asked, c)
 	if len(f.asked) > 100000 {
 		f.t.Fatal("there is no end to the commands")
@@ -40,7 +40,7 @@ func (f *fakeBMC) ask(ctx context.Context, c command) ([]byte, error) {
 	return nil, refusal(c, code)
 }
 
-func (f *fakeBMC) once(ctx context.Context, c command) ([]byte, error) {
+func (f *scriptedBMC) once(ctx context.Context, c command) ([]byte, error) {
 	f.sentOnce = append(f.sentOnce, c)
 	return f.ask(ctx, c)
 }

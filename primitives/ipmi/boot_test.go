@@ -42,7 +42,7 @@ func TestParseBoot(t *testing.T) {
 
 // bootBMC keeps boot options as the specification has it.
 type bootBMC struct {
-	*fakeBMC
+	*scriptedBMC
 	options map[byte][]byte
 	refuses map[byte]byte // completion codes for the options that it lacks
 	claimed int           // so many more times, somebody else holds them
@@ -51,7 +51,7 @@ type bootBMC struct {
 }
 
 func newBootBMC(t *testing.T) *bootBMC {
-	b := &bootBMC{fakeBMC: &fakeBMC{t: t}, options: map[byte][]byte{bootFlags: {0xc0, 0xff, 0xff, 0xff, 0xff}, bootSetInProgress: {0}},
+	b := &bootBMC{scriptedBMC: &scriptedBMC{t: t}, options: map[byte][]byte{bootFlags: {0xc0, 0xff, 0xff, 0xff, 0xff}, bootSetInProgress: {0}},
 		refuses: map[byte]byte{}}
 	b.answer = func(c command) ([]byte, byte) {
 		number := c.data[0]

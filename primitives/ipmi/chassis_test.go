@@ -7,7 +7,7 @@ import (
 	"ctys/primitives"
 )
 
-func TestParseStatus(t *testing.T) {
+func TestChassisStatus(t *testing.T) {
 	cases := []struct {
 		name string
 		data []byte

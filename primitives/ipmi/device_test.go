@@ -60,7 +60,7 @@ func TestParseGUID(t *testing.T) {
 
 // A BMC without a GUID has none, and one that does not answer is an error.
 func TestControllerWithoutGUID(t *testing.T) {
-	bmc := &fakeBMC{t: t}
+	bmc := &scriptedBMC{t: t}
 	for code, fails := range map[byte]bool{0xc1: false, 0xd4: false, 0xcb: false, lost: true} {
 		bmc.answer = func(c command) ([]byte, byte) {
 			if c.number == 0x37 {

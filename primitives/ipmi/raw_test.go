@@ -49,7 +49,7 @@ func TestRawPrivilege(t *testing.T) {
 		if level, _ := test.request.privilege(); level != test.level {
 			t.Errorf("%+v asks for %s, want %s", test.request, level, test.level)
 		}
-		bmc := &fakeBMC{t: t, answer: func(command) ([]byte, byte) { return []byte{1, 2}, 0 }}
+		bmc := &scriptedBMC{t: t, answer: func(command) ([]byte, byte) { return []byte{1, 2}, 0 }}
 		reply, err := raw(context.Background(), bmc, test.request)
 		if err != nil || reply.Code != 0 || len(reply.Data) != 2 || (len(bmc.sentOnce) == 1) != test.once || len(bmc.asked) != 1 {
 			t.Errorf("%+v: %+v, %v, %d times once", test.request, reply, err, len(bmc.sentOnce))
@@ -60,13 +60,13 @@ func TestRawPrivilege(t *testing.T) {
 func TestRawReplies(t *testing.T) {
 	for code, words := range map[byte]string{0xc1: "it does not know this command", 0xc0: "it is busy", 0xff: "unspecified error",
 		0x01: "a code of its maker's own", 0x80: "a code that only this command defines", 0xe0: "a reserved code"} {
-		bmc := &fakeBMC{t: t, answer: func(command) ([]byte, byte) { return nil, code }}
+		bmc := &scriptedBMC{t: t, answer: func(command) ([]byte, byte) { return nil, code }}
 		reply, err := raw(context.Background(), bmc, Request{NetFn: 0x30, Command: 1})
 		if err != nil || reply.Code != code || reply.Text != words {
 			t.Errorf("%#02x: %+v, %v", code, reply, err)
 		}
 	}
-	bmc := &fakeBMC{t: t, answer: func(command) ([]byte, byte) { return nil, codePrivilege }}
+	bmc := &scriptedBMC{t: t, answer: func(command) ([]byte, byte) { return nil, codePrivilege }}
 	_, err := raw(context.Background(), bmc, Request{NetFn: netFnApp, Command: 0x47})
 	wantFailure(t, err, primitives.Denied, "OPERATOR", "0xd4")
 	bmc.answer = func(command) ([]byte, byte) { return nil, lost }
@@ -103,7 +103,7 @@ func FuzzRaw(f *testing.F) {
 			return
 		}
 		for code := range 256 {
-			bmc := &fakeBMC{t: t, answer: func(command) ([]byte, byte) { return data, byte(code) }}
+			bmc := &scriptedBMC{t: t, answer: func(command) ([]byte, byte) { return data, byte(code) }}
 			reply, err := raw(context.Background(), bmc, request)
 			if err == nil && (reply.Text == "" || reply.Code != byte(code)) {
 				t.Errorf("code %#02x: %+v", code, reply)

@@ -12,7 +12,7 @@ import (
 
 // storeBMC keeps a repository as the specification has it (33.11, 33.12).
 type storeBMC struct {
-	*fakeBMC
+	*scriptedBMC
 	in      repository
 	records [][]byte // the number of each is its place, from 1
 	most    int      // bytes that it returns at once
@@ -25,7 +25,7 @@ type storeBMC struct {
 }
 
 func newStoreBMC(t testing.TB, in repository, records ...[]byte) *storeBMC {
-	b := &storeBMC{fakeBMC: &fakeBMC{t: t}, in: in, records: records, most: 255, refusal: codeTooMuch}
+	b := &storeBMC{scriptedBMC: &scriptedBMC{t: t}, in: in, records: records, most: 255, refusal: codeTooMuch}
 	for i, record := range records {
 		binary.LittleEndian.PutUint16(record, uint16(i+1))
 	}
@@ -220,7 +220,7 @@ func TestRecordsNonsense(t *testing.T) {
 	}
 	for _, test := range cases {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := readAll(&fakeBMC{t: t, answer: test.say}, sensorRepository)
+			_, err := readAll(&scriptedBMC{t: t, answer: test.say}, sensorRepository)
 			wantFailure(t, err, test.kind)
 		})
 	}
@@ -233,9 +233,9 @@ func FuzzRecords(f *testing.F) {
 	f.Fuzz(func(t *testing.T, script []byte) {
 		ctx := context.Background()
 		// A length, a completion code and the data for each command.
-		bmc := func() *fakeBMC {
+		bmc := func() *scriptedBMC {
 			rest := script
-			return &fakeBMC{t: t, answer: func(command) ([]byte, byte) {
+			return &scriptedBMC{t: t, answer: func(command) ([]byte, byte) {
 				if len(rest) < 2 {
 					return nil, lost
 				}

@@ -145,10 +145,10 @@ func TestWhichRepository(t *testing.T) {
 	if err != nil || len(got) != 0 {
 		t.Errorf("an empty repository: %d sensors, %v", len(got), err)
 	}
-	_, err = sensorRecords(ctx, newFastClock(), &fakeBMC{t: t, answer: func(command) ([]byte, byte) { return nil, 0xc1 }})
+	_, err = sensorRecords(ctx, newFastClock(), &scriptedBMC{t: t, answer: func(command) ([]byte, byte) { return nil, 0xc1 }})
 	wantFailure(t, err, primitives.Unsupported, "no sensor data records")
 	for _, short := range [][]byte{nil, {0x51}, make([]byte, 12)} {
-		_, err = sensorRecords(ctx, newFastClock(), &fakeBMC{t: t, answer: func(command) ([]byte, byte) { return short, 0 }})
+		_, err = sensorRecords(ctx, newFastClock(), &scriptedBMC{t: t, answer: func(command) ([]byte, byte) { return short, 0 }})
 		wantFailure(t, err, primitives.Internal)
 	}
 }

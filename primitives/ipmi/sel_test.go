@@ -139,7 +139,7 @@ func TestReadEventsErased(t *testing.T) {
 
 func TestEventLogRefusals(t *testing.T) {
 	for code, kind := range map[byte]primitives.Kind{0xc1: primitives.Unsupported, codeErasing: primitives.Busy, codePrivilege: primitives.Denied} {
-		bmc := &fakeBMC{t: t, answer: func(command) ([]byte, byte) { return nil, code }}
+		bmc := &scriptedBMC{t: t, answer: func(command) ([]byte, byte) { return nil, code }}
 		_, err := readEvents(context.Background(), newFastClock(), bmc)
 		wantFailure(t, err, kind)
 		wantFailure(t, clearEvents(context.Background(), newFastClock(), bmc), kind)

@@ -15,7 +15,7 @@ func temperature(number byte) sensorRecord {
 
 func readOne(t *testing.T, record sensorRecord, data []byte, code byte) (Sensor, error) {
 	t.Helper()
-	return record.read(context.Background(), &fakeBMC{t: t, answer: func(command) ([]byte, byte) { return data, code }})
+	return record.read(context.Background(), &scriptedBMC{t: t, answer: func(command) ([]byte, byte) { return data, code }})
 }
 
 // The replies are those of ipmi_sim where they are not about what it lacks.
@@ -120,7 +120,7 @@ func TestNoValue(t *testing.T) {
 func TestNonLinear(t *testing.T) {
 	record := fullRecord(5, 1, eventThreshold, 0, 1, 0x70, 9, 9, 9, 0, "Odd")
 	record[6] = 1
-	bmc := &fakeBMC{t: t, answer: func(c command) ([]byte, byte) {
+	bmc := &scriptedBMC{t: t, answer: func(c command) ([]byte, byte) {
 		if c.lun != 1 {
 			t.Errorf("command %s went to LUN %d", key(c), c.lun)
 		}
