@@ -2,6 +2,7 @@ package ipmi
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -79,18 +80,21 @@ func TestRawReplies(t *testing.T) {
 func TestRawAtMostOnce(t *testing.T) {
 	for _, replies := range []bool{false, true} {
 		for n := 1; n <= 7; n++ {
-			peer := startLibraryBMC(t, "127.112.0.21", 3)
-			path := startRelay(t, peer.target, func(reply bool, count int, _ []byte) bool { return reply == replies && count == n })
-			ctx, cancel := context.WithTimeout(context.Background(), deadlineOnce)
-			_, err := New(Options{}).Raw(ctx, path.target, Request{NetFn: netFnChassis, Command: 0x02, Data: []byte{2}})
-			cancel()
-			done := peer.chassis.cycles()
-			if done > 1 || err == nil && done != 1 {
-				t.Errorf("replies %v, packet %d: %v, and the machine was cycled %d times", replies, n, err, done)
-			}
-			if err != nil && done == 1 {
-				wantKind(t, err, primitives.Timeout, "unknown, not repeated")
-			}
+			t.Run(fmt.Sprintf("replies=%v/%d", replies, n), func(t *testing.T) {
+				t.Parallel()
+				peer := startLibraryBMC(t, "127.112.0.21", 3)
+				path := startRelay(t, peer.target, func(reply bool, count int, _ []byte) bool { return reply == replies && count == n })
+				ctx, cancel := context.WithTimeout(context.Background(), deadlineOnce)
+				defer cancel()
+				_, err := New(Options{}).Raw(ctx, path.target, Request{NetFn: netFnChassis, Command: 0x02, Data: []byte{2}})
+				done := peer.chassis.cycles()
+				if done > 1 || err == nil && done != 1 {
+					t.Errorf("%v, and the machine was cycled %d times", err, done)
+				}
+				if err != nil && done == 1 {
+					wantKind(t, err, primitives.Timeout, "unknown, not repeated")
+				}
+			})
 		}
 	}
 }
