@@ -35,6 +35,10 @@ const (
 	mostOffset  = 0xff // a request has no room for more
 )
 
+// wholePatience bounds the first request for a whole record: some BMCs answer
+// with silence where they cannot.
+const wholePatience = 3 * time.Second
+
 // mostRevisits bounds how often one record is begun anew because somebody else
 // has reserved the repository meanwhile; revisitPause gives that somebody the
 // time for a record of his own.
@@ -49,7 +53,8 @@ type records struct {
 	clock primitives.Clock
 	in    repository
 
-	chunk       int // bytes asked for at once; wholeRecord until a BMC cannot
+	chunk       int  // bytes asked for at once; wholeRecord until a BMC cannot
+	whole       bool // it has given a whole record
 	reserved    bool
 	reservation uint16
 }
@@ -83,12 +88,14 @@ func (r *records) each(ctx context.Context, visit func(record []byte)) error {
 // can do that, else in parts that shrink until it can.
 func (r *records) read(ctx context.Context, id uint16) ([]byte, uint16, error) {
 	if r.chunk == wholeRecord {
-		record, next, err := r.part(ctx, id, 0, wholeRecord)
-		size, known := r.in.size(record)
-		if err == nil && known && len(record) >= size {
+		record, next, err := r.entire(ctx, id)
+		if size, known := r.in.size(record); err == nil && known && len(record) >= size {
+			r.whole = true
 			return record[:size], next, nil
 		}
-		if code := codeOf(err); err != nil && !tooMuch(code, wholeRecord) && code != codeReservation {
+		code := codeOf(err)
+		silent := !r.whole && kindOf(err) == primitives.Timeout && !over(ctx, r.clock)
+		if err != nil && !silent && !tooMuch(code, wholeRecord) && code != codeReservation {
 			return nil, 0, err
 		}
 		r.chunk = firstChunk
@@ -104,6 +111,16 @@ func (r *records) read(ctx context.Context, id uint16) ([]byte, uint16, error) {
 		}
 	}
 	return nil, 0, failed(primitives.Busy, "somebody else keeps reserving the BMC's "+r.in.name, nil)
+}
+
+// entire asks for a whole record.
+func (r *records) entire(ctx context.Context, id uint16) ([]byte, uint16, error) {
+	if !r.whole {
+		bounded, cancel := primitives.WithTimeout(ctx, r.clock, min(wholePatience, remaining(ctx, r.clock)/2))
+		defer cancel()
+		ctx = bounded
+	}
+	return r.part(ctx, id, 0, wholeRecord)
 }
 
 // assemble reads a record in parts under one reservation.

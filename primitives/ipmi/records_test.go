@@ -138,6 +138,35 @@ func TestRecordsWholeRefused(t *testing.T) {
 	}
 }
 
+// A BMC that is silent where it cannot is asked for less.
+func TestRecordsWholeSilent(t *testing.T) {
+	b, silences := newStoreBMC(t, sensorRepository, someRecords()...), 0
+	b.answer = func(c command) ([]byte, byte) {
+		if c.number == b.in.get && c.data[5] == wholeRecord {
+			silences++
+			return nil, lost
+		}
+		return b.store(c)
+	}
+	got, err := readAll(b, b.in)
+	if err != nil || !slices.EqualFunc(got, b.records, bytes.Equal) || silences != 1 {
+		t.Errorf("%v, %d silences", err, silences)
+	}
+	b = newStoreBMC(t, sensorRepository, someRecords()...) // one that falls silent is not
+	gets := 0
+	b.answer = func(c command) ([]byte, byte) {
+		if gets++; gets == 3 {
+			return nil, lost
+		}
+		return b.store(c)
+	}
+	_, err = readAll(b, b.in)
+	wantFailure(t, err, primitives.Timeout)
+	if gets != 3 {
+		t.Errorf("%d commands", gets)
+	}
+}
+
 // The size that a BMC can return is found once and not for each record.
 func TestRecordsRemembersSize(t *testing.T) {
 	b := newStoreBMC(t, sensorRepository, slices.Repeat(someRecords()[:1], 50)...)

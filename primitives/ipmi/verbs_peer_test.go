@@ -137,6 +137,16 @@ func TestSensorsBesideIpmitool(t *testing.T) {
 			}
 		}
 	}
+	short := map[string]string{"ok": stateOK, "lnc": stateNonCritical, "unc": stateNonCritical, "lcr": stateCritical, "ucr": stateCritical, "ns": stateUnavailable}
+	for i, line := range ipmitool(t, sim.target, "sdr", "elist") {
+		cells, s := columns(line), sensors[i]
+		number, unit, _ := strings.Cut(cells[4], " ")
+		value, _ := strconv.ParseFloat(number, 64)
+		if cells[0] != s.Name || cells[1] != fmt.Sprintf("%02Xh", s.Number) || s.State != "" && short[cells[2]] != s.State ||
+			s.Reading != nil && (value != *s.Reading || !strings.EqualFold(unit, s.Unit)) {
+			t.Errorf("%+v, ipmitool's list has %q", s, line)
+		}
+	}
 	if got := strings.Join(sensors[7].States, ", "); got != "present, input lost" {
 		t.Errorf("PSU1 is %q", got)
 	}
