@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"cmp"
 	"context"
 	"io/fs"
 	"strings"
@@ -8,12 +9,16 @@ import (
 	"testing/fstest"
 	"time"
 
+	"ctys/luabind/inventory"
 	"ctys/primitives/shutdown"
 	"ctys/primitives/sim"
 )
 
 // doomed is a machine that takes every request to go down.
-type doomed struct{ taken []shutdown.Request }
+type doomed struct {
+	hostname string // "desk" where empty
+	taken    []shutdown.Request
+}
 
 func (*doomed) Supported(context.Context, shutdown.Request) error { return nil }
 func (*doomed) Announce(context.Context, string) error            { return nil }
@@ -21,8 +26,9 @@ func (d *doomed) Do(_ context.Context, request shutdown.Request) (shutdown.Accep
 	d.taken = append(d.taken, request)
 	return shutdown.Accepted{Via: "test"}, nil
 }
-func (*doomed) Identity(context.Context) (shutdown.Identity, error) {
-	return shutdown.Identity{Hostname: "desk", BootID: "1"}, nil
+func (*doomed) InRunLevel(context.Context, int) (bool, error) { return false, nil }
+func (d *doomed) Identity(context.Context) (shutdown.Identity, error) {
+	return shutdown.Identity{Hostname: cmp.Or(d.hostname, "desk"), BootID: "1"}, nil
 }
 
 // The leave to take this machine down belongs to the call that was given it,
@@ -61,5 +67,39 @@ func TestLeaveToTakeDownBelongsToOneCall(t *testing.T) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// A name that another machine may have too does not stand for this one: "desk"
+// is its host name, and all it knows of itself.
+func TestNamesOfThisMachine(t *testing.T) {
+	here, err := inventory.Parse("machines.lua", []byte(`return { desk = { address = "127.0.0.1" } }`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere, err := inventory.Parse("machines.lua", []byte(`return { desk = { address = "192.0.2.1" } }`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		hostname  string
+		inventory *inventory.Inventory
+		name      string
+		want      bool
+	}{
+		{"desk", nil, "localhost", true},
+		{"desk", nil, "Desk", true},
+		{"desk", nil, "desk.example.org", false}, // of another domain, for all we know
+		{"desk.example.com", nil, "desk", true},
+		{"desk.example.com", nil, "desk.example.com", true},
+		{"desk.example.com", nil, "desk.example.org", false},
+		{"desk", nil, "desk2", false},
+		{"desk", here, "desk", true},
+		{"desk", elsewhere, "desk", false},
+	} {
+		rt := New(Capabilities{Shutdown: &doomed{hostname: test.hostname}}, Options{Inventory: test.inventory})
+		if got := rt.isSelf(context.Background(), test.name); got != test.want {
+			t.Errorf("%s on %s: %v", test.name, test.hostname, got)
+		}
 	}
 }

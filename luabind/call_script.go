@@ -29,5 +29,6 @@ func (rt *Runtime) CallScript(ctx context.Context, script, function string, requ
 	return fromLua(result.Values[0]), nil
 }
 
-// Writes is how many operations that change something the runtime has begun.
+// Writes is how many operations that change something the run has begun, on
+// other machines too.
 func (rt *Runtime) Writes() int { return rt.writes }

@@ -63,6 +63,7 @@ type Shutdown interface {
 	Announce(ctx context.Context, message string) error
 	Do(ctx context.Context, request shutdown.Request) (shutdown.Accepted, error)
 	Identity(ctx context.Context) (shutdown.Identity, error)
+	InRunLevel(ctx context.Context, level int) (bool, error)
 }
 
 // Stack speaks to hypervisors.

@@ -3,11 +3,15 @@ package luabind
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"ctys/primitives"
 	"ctys/primitives/sim"
+
+	lua "github.com/yuin/gopher-lua"
 )
 
 // virtual is a runtime on a simulated clock, without powers.
@@ -148,6 +152,17 @@ func TestDeadlines(t *testing.T) {
 			return e.kind, task.now() - BEGAN`, "timeout 2"},
 		{"inner first", `task.deadline(9, function() local ok, e = pcall(task.deadline, 2, task.sleep, 60); assert(e.kind == "timeout"); task.sleep(1) end)
 			return task.now() - BEGAN`, "3"},
+		{"what was spawned has the rest of the time", `local quick, slow
+			task.deadline(5, function()
+				quick = task.spawn(function() task.sleep(2); return "quick" end)
+				slow = task.spawn(task.sleep, 60)
+			end)
+			local ok, e = pcall(slow.wait, slow)
+			return quick:wait(), e.kind, task.now() - BEGAN`, "quick timeout 5"},
+		{"what was spawned ends with an error", `local t
+			pcall(task.deadline, 5, function() t = task.spawn(task.sleep, 60); error("x") end)
+			local ok, e = pcall(t.wait, t)
+			return e.kind, task.now() - BEGAN`, "canceled 0"},
 		{"join", `local t = task.spawn(task.sleep, 7); local ok, e = pcall(task.deadline, 2, function() t:wait() end)
 			t:wait(); return e.kind, task.now() - BEGAN`, "timeout 7"},
 	}
@@ -174,6 +189,18 @@ func TestSiblings(t *testing.T) {
 		{"unobserved failure", `local ok, e = pcall(task.deadline, 60, function() end)
 			local r = task.settle({1}, function() task.spawn(function() task.sleep(1); error{kind = "busy", message = "x"} end); task.spawn(task.sleep, 50) end)
 			return r[1].ok, r[1].error.kind, task.now() - BEGAN`, "false busy 1"},
+		{"unobserved failure of a younger one", `local ended = {}
+			local r = task.settle({1}, function()
+				task.spawn(function() task.finally(function() task.sleep(50) end, function(stopped) ended[1] = stopped end) end)
+				task.spawn(function() task.sleep(1); error{kind = "busy", message = "x"} end)
+			end)
+			return r[1].ok, r[1].error.kind, ended[1], task.now() - BEGAN`, "false busy true 1"},
+		{"observed failure of a younger one", `local r = task.settle({1}, function()
+				task.spawn(task.sleep, 5)
+				local t = task.spawn(function() task.sleep(1); error{kind = "busy", message = "x"} end)
+				task.spawn(function() pcall(t.wait, t) end)
+			end)
+			return r[1].ok, task.now() - BEGAN`, "true 5"},
 		{"a task waits for its children", `task.settle({1}, function() task.spawn(task.sleep, 3) end); return task.now() - BEGAN`, "3"},
 	}
 	for _, test := range tests {
@@ -210,11 +237,33 @@ func TestInstructionsAreCountedInCoroutines(t *testing.T) {
 		`while true do end`,
 		`local co = coroutine.wrap(function() while true do end end) co()`,
 		`while true do pcall(function() while true do end end) end`,
+		`while true do pcall(task.finally, function() while true do end end, function() end) end`,
+		`while true do pcall(task.finally, function() end, function() while true do end end) end`,
 	} {
 		rt, _ := virtual(t, Options{Limits: Limits{Instructions: 100_000}})
-		_, err := rt.Run(context.Background(), Script{Name: "loop.lua", Source: source})
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		_, err := rt.Run(ctx, Script{Name: "loop.lua", Source: source})
+		cancel()
 		if err == nil || !strings.Contains(err.Error(), "instructions") {
 			t.Errorf("%s: %v", source, err)
+		}
+	}
+}
+
+func TestTheLimitOfTasksHolds(t *testing.T) {
+	for source, want := range map[string]string{
+		`task.map({1, 2, 3, 4, 5, 6}, function() task.sleep(1) end)`:                              "denied",
+		`task.settle({1, 2, 3, 4, 5, 6}, function() task.sleep(1) end)`:                           "denied",
+		`for i = 1, 6 do task.spawn(task.sleep, 1) end`:                                           "denied",
+		`task.map({1, 2, 3, 4, 5, 6}, function() task.sleep(1) end, {limit = 4})`:                 "",
+		`for i = 1, 3 do task.map({1, 2, 3, 4}, function() task.sleep(1) end) end`:                "",
+		`task.map({1, 2}, function() task.map({1, 2}, function() task.sleep(1) end) end) `:        "denied",
+		`task.map({}, function() end) task.map({1, 2, 3, 4}, function() end) task.map({}, print)`: "",
+	} {
+		rt, _ := virtual(t, Options{Limits: Limits{Tasks: 5}})
+		_, err := rt.Run(context.Background(), Script{Name: "many.lua", Source: source})
+		if got := string(kindOf(err)); err == nil && want != "" || err != nil && got != want {
+			t.Errorf("%s: %v, want %q", source, err, want)
 		}
 	}
 }
@@ -225,9 +274,27 @@ func TestErrorsKnowTheirPlace(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "place.lua:2: ") || !strings.Contains(err.Error(), "negative") {
 		t.Errorf("got %v", err)
 	}
+	_, bare := rt.Run(context.Background(), Script{Name: "bare.lua", Source: "error{kind = 'busy'}"})
+	if bare == nil || bare.Error() != "bare.lua:1: busy" {
+		t.Errorf("an error without a message is %v", bare)
+	}
 	var script *ScriptError
 	if ok := asScriptError(err, &script); !ok || script.Kind != "invalid" {
 		t.Errorf("kind of %v", err)
+	}
+}
+
+func TestErrorsKnowTheirCause(t *testing.T) {
+	rt, _ := virtual(t, Options{Modules: []*Module{{Name: "far", Help: "A machine.", Functions: []Function{{
+		Name: "ask", Help: "Fails.", Result: "nothing", Example: "far.ask()",
+		Run: func(*Call) ([]lua.LValue, error) {
+			return nil, primitives.Wrap("far.ask", "lab01", "asking it", primitives.Errorf(primitives.Auth, "ssh.connect", "lab01", "no key fits"))
+		},
+	}}}}})
+	got := run(t, rt, `local ok, e = pcall(far.ask); return e.kind, e.op, e.message, e.cause.op, e.cause.kind, e.cause.message, e.cause.cause`)
+	want := []string{"auth", "far.ask", "asking it: ssh.connect lab01: no key fits", "ssh.connect", "auth", "no key fits", "nil"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q", got)
 	}
 }
 
@@ -277,6 +344,98 @@ func TestSeveralWaitForOneTask(t *testing.T) {
 				words[i] = Format(value)
 			}
 			if got := strings.Join(words, " "); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// What a function assigns to a local variable of its caller stays assigned,
+// whatever was raised and caught before or after.
+func TestManyChildrenEndTogether(t *testing.T) {
+	rt, clock := virtual(t, Options{})
+	got := run(t, rt, `
+		local stopped = 0
+		local r = task.settle({1}, function()
+			for _ = 1, 20000 do task.spawn(function() task.finally(function() task.sleep(3600) end, function() stopped = stopped + 1 end) end) end
+			task.spawn(function() task.sleep(1); error{kind = "busy", message = "x"} end)
+		end)
+		return r[1].error.kind, stopped`)
+	if fmt.Sprint(got) != "[busy 20000]" || clock.Elapsed() != time.Second {
+		t.Errorf("%v after %s", got, clock.Elapsed())
+	}
+}
+
+func TestVariablesOfTheCallerSurviveErrors(t *testing.T) {
+	tests := []struct{ name, source, want string }{
+		{"caught before", `local seen
+			local function look() pcall(error, "silence"); seen = "on" end
+			look()
+			return seen`, "on"},
+		{"a fault of the script", `local seen
+			local function look() pcall(function() local x = nil; x() end); seen = "on" end
+			look()
+			return seen`, "on"},
+		{"inside step.run", `local seen
+			step.run("look", function() pcall(task.deadline, 1, task.sleep, 9); seen = "on" end)
+			return seen`, "on"},
+		{"raised after", `local seen
+			pcall(function() pcall(error, "a"); seen = "on"; error("b") end)
+			return seen`, "on"},
+		{"read by a closure", `local state = "unknown"
+			local function told() return state end
+			pcall(error, "x")
+			state = "on"
+			return told()`, "on"},
+		{"xpcall", `local seen
+			local function look() xpcall(function() error("x") end, function(e) seen = "handled"; return e end) end
+			look()
+			return seen`, "handled"},
+		{"after finally", `local seen
+			local function look() pcall(task.finally, function() error("x") end, function() seen = "cleaned" end) end
+			look()
+			return seen`, "cleaned"},
+		{"in a coroutine", `local seen
+			coroutine.wrap(function() local function look() pcall(error, "x"); seen = "on" end; look() end)()
+			return seen`, "on"},
+		{"a loop", `local n = 0
+			local function count() n = n + 1; if n % 2 == 0 then error("even") end end
+			for _ = 1, 6 do pcall(count) end
+			n = n + 10
+			pcall(count)
+			return n`, "17"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			rt, _ := virtual(t, Options{})
+			if got := strings.Join(run(t, rt, test.source), " "); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestProtectedCalls(t *testing.T) {
+	tests := []struct{ name, source, want string }{
+		{"results", `return select("#", pcall(function() return nil, 2, nil end))`, "4"},
+		{"arguments", `return pcall(function(...) return select("#", ...), ... end, nil, 2, nil)`, "true 3 nil 2 nil"},
+		{"a table that can be called", `return pcall(setmetatable({}, {__call = function(_, x) return x end}), 5)`, "true 5"},
+		{"what cannot be called", `local ok, e = pcall(5); return ok, (tostring(e):find("call") ~= nil)`, "false true"},
+		{"who runs", `local me = coroutine.running(); local _, inner = pcall(coroutine.running); return inner == me`, "true"},
+		{"who runs behind a yield in it", `local me = coroutine.running()
+			local co = coroutine.wrap(function() coroutine.yield(1) end)
+			local _, same = pcall(function() co(); return coroutine.running() == me end)
+			return same, coroutine.running() == me`, "true true"},
+		{"a coroutine resumed in it and behind it", `local co = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end)
+			local _, a = pcall(co); local b = co(); local _, c = pcall(co); return a, b, c`, "1 2 3"},
+		{"place", `local ok, e = pcall(task.sleep, -1); return e.where`, "TestProtectedCalls/place.lua:1"},
+		{"place of error", `local ok, e = pcall(function()
+			error{kind = "busy", message = "m"} end); return e.where`, "TestProtectedCalls/place_of_error.lua:2"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			rt, _ := virtual(t, Options{})
+			if got := strings.Join(run(t, rt, test.source), " "); got != test.want {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})

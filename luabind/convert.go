@@ -183,13 +183,16 @@ func snake(name string) string {
 // []any, map[string]any) as JSON has it. What has no such form is named in
 // words, and a secret never gives its value.
 func fromLua(value lua.LValue) any {
-	return fromLuaDepth(value, 0)
+	return fromLuaInside(value, nil)
 }
 
-// maxDepth bounds tables that contain themselves.
+// maxDepth bounds how deep tables may stand in each other.
 const maxDepth = 32
 
-func fromLuaDepth(value lua.LValue, depth int) any {
+// fromLuaInside is fromLua inside of the tables that it is reached through. One
+// of these is not gone into again: a tree whose nodes name their parent would
+// otherwise be copied without end.
+func fromLuaInside(value lua.LValue, outer []*lua.LTable) any {
 	switch v := value.(type) {
 	case lua.LBool:
 		return bool(v)
@@ -201,10 +204,10 @@ func fromLuaDepth(value lua.LValue, depth int) any {
 	case lua.LString:
 		return string(v)
 	case *lua.LTable:
-		if depth >= maxDepth {
+		if len(outer) >= maxDepth || slices.Contains(outer, v) {
 			return "…"
 		}
-		return tableFromLua(v, depth)
+		return tableFromLua(v, append(outer, v))
 	case *lua.LUserData:
 		return plainUserData(v.Value)
 	case *lua.LNilType:
@@ -223,10 +226,10 @@ func plainUserData(value any) any {
 	return "userdata"
 }
 
-func tableFromLua(table *lua.LTable, depth int) any {
+func tableFromLua(table *lua.LTable, path []*lua.LTable) any {
 	record := map[string]any{}
 	table.ForEach(func(key, value lua.LValue) {
-		record[key.String()] = fromLuaDepth(value, depth+1)
+		record[key.String()] = fromLuaInside(value, path)
 	})
 	if table.Len() == 0 || len(record) != table.Len() {
 		return record

@@ -31,6 +31,49 @@ func (e *ScriptError) Error() string {
 // Unwrap gives the Go error that the value stands for, if any.
 func (e *ScriptError) Unwrap() error { return e.Cause }
 
+// ExitError is an error that says with which code the program is to end, where
+// its kind alone would say another.
+type ExitError struct {
+	Err  error
+	Exit int
+}
+
+// Error gives the message of the error itself.
+func (e *ExitError) Error() string { return e.Err.Error() }
+
+// Unwrap gives the error itself.
+func (e *ExitError) Unwrap() error { return e.Err }
+
+// exitChanged is the exit code of what may have changed something and did not
+// reach its goal; those of a refusal promise that nothing was changed.
+const exitChanged = 1
+
+// AfterWrites marks an error that ended a script which had begun so many
+// writes: whatever its kind, it is no refusal any more.
+func AfterWrites(err error, writes int) error {
+	if err == nil || writes == 0 {
+		return err
+	}
+	return &ExitError{Err: err, Exit: exitChanged}
+}
+
+// ExitOf is the exit code that an error asks for: an ExitError's, or the field
+// exit of an error value that a script raised. 0 leaves it to the kind.
+func ExitOf(err error) int {
+	var own *ExitError
+	if errors.As(err, &own) {
+		return own.Exit
+	}
+	var script *ScriptError
+	if errors.As(err, &script) {
+		if table, ok := script.Value.(*lua.LTable); ok {
+			exit, _ := table.RawGetString("exit").(lua.LNumber)
+			return int(exit)
+		}
+	}
+	return 0
+}
+
 // kindOf finds the kind also of what the runtime itself stops a script with.
 func kindOf(err error) primitives.Kind {
 	var script *ScriptError
@@ -50,6 +93,9 @@ const errorType = "ctys.error"
 func (rt *Runtime) errorValue(err error) lua.LValue {
 	var script *ScriptError
 	if errors.As(err, &script) && script.Value != nil {
+		if table, ok := script.Value.(*lua.LTable); ok {
+			setExit(table, err)
+		}
 		return script.Value
 	}
 	table := rt.root.CreateTable(0, 6)
@@ -61,11 +107,21 @@ func (rt *Runtime) errorValue(err error) lua.LValue {
 			table.RawSetString("host", lua.LString(own.Host))
 		}
 		table.RawSetString("message", lua.LString(messageOf(own)))
+		if own.Cause != nil {
+			table.RawSetString("cause", rt.errorValue(own.Cause))
+		}
 	} else {
 		table.RawSetString("message", lua.LString(err.Error()))
 	}
+	setExit(table, err)
 	table.Metatable = rt.errorMeta
 	return table
+}
+
+func setExit(table *lua.LTable, err error) {
+	if exit := ExitOf(err); exit != 0 {
+		table.RawSetString("exit", lua.LNumber(exit))
+	}
 }
 
 func messageOf(err *primitives.Error) string {
@@ -79,15 +135,24 @@ func messageOf(err *primitives.Error) string {
 func (rt *Runtime) raise(L *lua.LState, err error) {
 	value := rt.errorValue(err)
 	if table, ok := value.(*lua.LTable); ok && table.RawGetString("where") == lua.LNil {
-		if where := position(L); where != "" {
+		if where := rt.position(L); where != "" {
 			table.RawSetString("where", lua.LString(where))
 		}
 	}
 	L.Error(value, 0)
 }
 
-// position is the innermost line of Lua that is running.
-func position(L *lua.LState) string {
+// position is the innermost line of Lua that is running: on L, or on a thread
+// that waits for it.
+func (rt *Runtime) position(L *lua.LState) string {
+	where := positionOn(L)
+	for i := len(rt.current.callers) - 1; i >= 0 && where == ""; i-- {
+		where = positionOn(rt.current.callers[i])
+	}
+	return where
+}
+
+func positionOn(L *lua.LState) string {
 	for level := 0; level < 16; level++ {
 		frame, ok := L.GetStack(level)
 		if !ok {
@@ -112,7 +177,11 @@ func errorString(table *lua.LTable) string {
 			b.WriteString(": ")
 		}
 	}
-	b.WriteString(lua.LVAsString(table.RawGetString("message")))
+	message := lua.LVAsString(table.RawGetString("message"))
+	if message == "" {
+		message = lua.LVAsString(table.RawGetString("kind"))
+	}
+	b.WriteString(message)
 	return b.String()
 }
 
@@ -172,33 +241,41 @@ func (rt *Runtime) openErrors() {
 }
 
 func (rt *Runtime) pcall(L *lua.LState) int {
-	L.CheckAny(1)
-	if err := L.PCall(L.GetTop()-1, lua.MultRet, nil); err != nil {
+	fn := L.CheckAny(1)
+	args := make([]lua.LValue, L.GetTop()-1)
+	for i := range args {
+		args[i] = L.Get(i + 2)
+	}
+	values, err := rt.apart(L, fn, args)
+	if err != nil {
 		rt.restop(L)
-		L.SetTop(0)
 		L.Push(lua.LFalse)
 		L.Push(rt.caughtValue(err))
 		return 2
 	}
-	L.Insert(lua.LTrue, 1)
-	return L.GetTop()
+	return pushAll(L, lua.LTrue, values)
+}
+
+func pushAll(L *lua.LState, first lua.LValue, values []lua.LValue) int {
+	L.Push(first)
+	for _, value := range values {
+		L.Push(value)
+	}
+	return 1 + len(values)
 }
 
 func (rt *Runtime) xpcall(L *lua.LState) int {
 	handler := L.CheckFunction(2)
-	L.SetTop(2)
-	L.Push(L.Get(1))
-	if err := L.PCall(0, lua.MultRet, nil); err != nil {
+	values, err := rt.apart(L, L.Get(1), nil)
+	if err != nil {
 		rt.restop(L)
-		L.SetTop(2)
+		L.Push(lua.LFalse)
 		L.Push(handler)
 		L.Push(rt.caughtValue(err))
 		L.Call(1, 1)
-		L.Insert(lua.LFalse, 3)
 		return 2
 	}
-	L.Insert(lua.LTrue, 3)
-	return L.GetTop() - 2
+	return pushAll(L, lua.LTrue, values)
 }
 
 // restop raises again what stopped the task, so that pcall cannot swallow it.
@@ -227,7 +304,7 @@ func (rt *Runtime) luaError(L *lua.LState) int {
 		if table.Metatable == nil || table.Metatable == lua.LNil {
 			table.Metatable = rt.errorMeta
 		}
-		if where := position(L); where != "" && level > 0 && table.RawGetString("where") == lua.LNil {
+		if where := rt.position(L); where != "" && level > 0 && table.RawGetString("where") == lua.LNil {
 			table.RawSetString("where", lua.LString(where))
 		}
 		L.Error(table, 0)

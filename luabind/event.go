@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"sync"
 
 	"ctys/luabind/journal"
 	"ctys/primitives"
@@ -77,9 +78,12 @@ func (rt *Runtime) write(event Event) (uint64, error) {
 // forwarder takes the events of another machine into this run: its numbers
 // become ours, and its outermost steps stand below the step of the caller.
 type forwarder struct {
-	rt      *Runtime
+	rt *Runtime
+
+	mu      sync.Mutex
 	numbers map[uint64]uint64
 	planned []Event
+	writes  int // begun there and not turned away
 }
 
 func (rt *Runtime) forwarder() *forwarder {
@@ -87,10 +91,17 @@ func (rt *Runtime) forwarder() *forwarder {
 }
 
 func (f *forwarder) take(ctx context.Context, event Event) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	theirs := event.Seq
 	event.Step = f.numbers[event.Step]
-	if event.Kind == KindPlan {
+	switch {
+	case event.Kind == KindPlan:
 		f.planned = append(f.planned, event)
+	case event.Kind == KindIntent:
+		f.writes++
+	case event.Kind == KindOutcome && event.Error != nil && isRefusal(primitives.Kind(event.Error.Kind)):
+		f.writes--
 	}
 	f.numbers[theirs], _ = f.rt.write(event)
 	if event.Kind == KindReceipt {
@@ -107,6 +118,16 @@ func (f *forwarder) keep(ctx context.Context, number uint64) {
 	if err := f.rt.options.Journal.Sync(ctx, number); err != nil {
 		_, _ = f.rt.write(Event{Kind: KindWarning, At: f.rt.caps.Clock.Now(), Text: "what was heard is not on disk here: " + err.Error()})
 	}
+}
+
+// settle takes over what the other machine has planned and written. Events that
+// come later are those of a call that was given up. The baton is held.
+func (f *forwarder) settle() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.rt.overlay.adopt(f.planned)
+	f.rt.planned += len(f.planned)
+	f.rt.writes += f.writes
 }
 
 // stepNode is the step that a task is in.

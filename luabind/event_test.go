@@ -18,6 +18,8 @@ func (e elsewhere) Run(_ context.Context, _ Order, events func(Event)) (any, err
 }
 
 func (elsewhere) ShutDown(context.Context, Machine, shutdown.Request) error { return nil }
+func (elsewhere) Carry(context.Context, []string) (map[string]bool, error)  { return nil, nil }
+func (elsewhere) Login(context.Context, Machine) error                      { return nil }
 func (elsewhere) Console(context.Context, Machine) (int, error)             { return 0, nil }
 
 func tellFromElsewhere(t *testing.T, journal *recorder, story func(tell func(Event))) (events []Event) {

@@ -33,3 +33,8 @@ func (f *family) remove(child *Task) {
 	}
 	child.prev, child.next = nil, nil
 }
+
+// after tells whether a child is left that was spawned behind the first n.
+func (f *family) after(n uint32) bool {
+	return f.last != nil && f.last.key[len(f.last.key)-1] > n
+}

@@ -2,6 +2,7 @@ package luabind
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -13,20 +14,21 @@ import (
 // fields, handles by their identity, secrets never.
 func Format(value lua.LValue) string {
 	var b strings.Builder
-	formatInto(&b, value, 0, "")
+	formatInto(&b, value, nil, "")
 	return b.String()
 }
 
-func formatInto(b *strings.Builder, value lua.LValue, depth int, indent string) {
+// formatInto shows a value inside of the tables that it is reached through.
+func formatInto(b *strings.Builder, value lua.LValue, outer []*lua.LTable, indent string) {
 	switch v := value.(type) {
 	case lua.LString:
-		if depth == 0 {
+		if len(outer) == 0 {
 			b.WriteString(string(v))
 			return
 		}
 		b.WriteString(strconv.Quote(string(v)))
 	case *lua.LTable:
-		formatTable(b, v, depth, indent)
+		formatTable(b, v, outer, indent)
 	case *lua.LUserData:
 		formatUserData(b, v)
 	default:
@@ -48,16 +50,16 @@ func formatUserData(b *strings.Builder, data *lua.LUserData) {
 // lineWidth is the length up to which a table stands on one line.
 const lineWidth = 72
 
-func formatTable(b *strings.Builder, table *lua.LTable, depth int, indent string) {
+func formatTable(b *strings.Builder, table *lua.LTable, outer []*lua.LTable, indent string) {
 	if meta, ok := table.Metatable.(*lua.LTable); ok && meta.RawGetString("__tostring") != lua.LNil && table.RawGetString("kind") != lua.LNil {
 		b.WriteString(errorString(table))
 		return
 	}
-	if depth >= maxDepth/4 {
+	if len(outer) >= maxDepth/4 || slices.Contains(outer, table) {
 		b.WriteString("{…}")
 		return
 	}
-	parts := tableParts(table, depth, indent+"  ")
+	parts := tableParts(table, append(outer, table), indent+"  ")
 	oneLine := "{" + strings.Join(parts, ", ") + "}"
 	if len(oneLine)+len(indent) <= lineWidth && !strings.Contains(oneLine, "\n") {
 		b.WriteString(oneLine)
@@ -70,35 +72,35 @@ func formatTable(b *strings.Builder, table *lua.LTable, depth int, indent string
 	b.WriteString(indent + "}")
 }
 
-func tableParts(table *lua.LTable, depth int, indent string) []string {
+func tableParts(table *lua.LTable, path []*lua.LTable, indent string) []string {
 	var parts, keyed []string
 	length := table.Len()
 	for i := 1; i <= length; i++ {
-		parts = append(parts, formatPart("", table.RawGetInt(i), depth, indent))
+		parts = append(parts, formatPart("", table.RawGetInt(i), path, indent))
 	}
 	table.ForEach(func(key, value lua.LValue) {
 		if number, ok := key.(lua.LNumber); ok && number >= 1 && int(number) <= length {
 			return
 		}
-		keyed = append(keyed, formatPart(formatKey(key)+" = ", value, depth, indent))
+		keyed = append(keyed, formatPart(formatKey(key, path)+" = ", value, path, indent))
 	})
 	sort.Strings(keyed)
 	return append(parts, keyed...)
 }
 
-func formatPart(prefix string, value lua.LValue, depth int, indent string) string {
+func formatPart(prefix string, value lua.LValue, path []*lua.LTable, indent string) string {
 	var b strings.Builder
 	b.WriteString(prefix)
-	formatInto(&b, value, depth+1, indent)
+	formatInto(&b, value, path, indent)
 	return b.String()
 }
 
-func formatKey(key lua.LValue) string {
+func formatKey(key lua.LValue, path []*lua.LTable) string {
 	if word, ok := key.(lua.LString); ok && isName(string(word)) {
 		return string(word)
 	}
 	var b strings.Builder
-	formatInto(&b, key, 1, "")
+	formatInto(&b, key, path, "")
 	return "[" + b.String() + "]"
 }
 

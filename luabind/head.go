@@ -2,8 +2,10 @@ package luabind
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +24,7 @@ type Head struct {
 	Usage      string // its arguments in one line; empty: made from Arguments
 	Arguments  []Argument
 	Examples   []string
+	Grammar    string // module whose field grammar reads the action's sub-options; empty: none
 	Categories []string
 	// Touches are the powers that the script may use: "wol", "stack.read",
 	// "ipmi.power_status". A script that declares none may only read.
@@ -38,17 +41,28 @@ func (h Head) Authority() Authority {
 	return Authority{Touch: h.Touches}
 }
 
-// MasterKeys are those of the powers touched that are as good as all: who may
-// run a program or a command on another machine may do anything.
+// masterPowers are as good as all powers: who may run a program, or a command
+// on another machine, may do anything.
+var masterPowers = []string{"exec", "remote", "secret"}
+
+// MasterKeys are those of the powers touched that hold a master power.
 func (h Head) MasterKeys() []string {
 	var keys []string
 	for _, touch := range h.Touches {
-		power, _, _ := strings.Cut(touch, ".")
-		if power == "exec" || power == "remote" || power == "secret" || strings.HasPrefix(touch, "*") {
+		if slices.ContainsFunc(masterPowers, func(power string) bool { return reaches(touch, power) }) {
 			keys = append(keys, touch)
 		}
 	}
 	return keys
+}
+
+// reaches tells whether a touch permits anything of a power; "ex*" does of exec.
+func reaches(touch, power string) bool {
+	if stem, isPattern := strings.CutSuffix(touch, "*"); isPattern && strings.HasPrefix(power+".", stem) {
+		return true
+	}
+	named, _, _ := strings.Cut(touch, ".")
+	return named == power
 }
 
 // headDeadline and headInstructions bound the loading of a script whose head
@@ -64,18 +78,12 @@ const (
 // that does not parse, does something while it loads, returns no table, or
 // whose head is malformed; they name the file and what is accepted.
 func ReadHead(path []fs.FS, source Source) (Head, error) {
-	clock := primitives.SystemClock{}
-	rt := New(Capabilities{Clock: clock}, Options{
-		Authority: &Authority{},
-		Path:      path,
-		Stdout:    io.Discard,
-		Limits:    Limits{Instructions: headInstructions, Tasks: 16},
-	})
+	rt := powerless(path)
 	proto, err := compileFound(source)
 	if err != nil {
 		return Head{}, err
 	}
-	ctx, cancel := primitives.WithTimeout(context.Background(), clock, headDeadline)
+	ctx, cancel := primitives.WithTimeout(context.Background(), rt.caps.Clock, headDeadline)
 	defer cancel()
 	result, err := rt.runFunction(ctx, source.File, rt.root.NewFunctionFromProto(proto), nil)
 	if err != nil {
@@ -85,6 +93,37 @@ func ReadHead(path []fs.FS, source Source) (Head, error) {
 	reader := &headReader{file: source.File}
 	head := reader.script(source.Name, result.Values)
 	return head, reader.err
+}
+
+// powerless is a runtime in which a script can be looked at.
+func powerless(path []fs.FS) *Runtime {
+	return New(Capabilities{Clock: primitives.SystemClock{}}, Options{
+		Authority: &Authority{},
+		Path:      path,
+		Stdout:    io.Discard,
+		Limits:    Limits{Instructions: headInstructions, Tasks: 16},
+	})
+}
+
+// SubOptions is what the head's grammar says of the sub-options of its action,
+// in lines; empty where it has none. Errors are of kind invalid.
+func (h Head) SubOptions(path []fs.FS) (string, error) {
+	if h.Grammar == "" {
+		return "", nil
+	}
+	rt := powerless(path)
+	ctx, cancel := primitives.WithTimeout(context.Background(), rt.caps.Clock, headDeadline)
+	defer cancel()
+	result, err := rt.Run(ctx, Script{Name: "help", Source: fmt.Sprintf("return require(%q).grammar:help()", h.Grammar)})
+	if err != nil {
+		return "", &primitives.Error{Kind: primitives.Invalid, Op: "head", Host: h.Name,
+			Message: "the grammar " + h.Grammar + " of its sub-options cannot be read", Cause: err}
+	}
+	text, ok := result.Values[0].(lua.LString)
+	if !ok {
+		return "", primitives.Errorf(primitives.Invalid, "head", h.Name, "the grammar %s gives no help", h.Grammar)
+	}
+	return string(text), nil
 }
 
 // HasHead tells from the text alone whether a script declares a head and
@@ -181,13 +220,14 @@ func (r *headReader) script(name string, values []lua.LValue) Head {
 	return head
 }
 
-var headKeys = map[string]bool{"what": true, "usage": true, "arguments": true, "examples": true, "categories": true, "touches": true}
+var headKeys = map[string]bool{"what": true, "usage": true, "arguments": true, "examples": true, "grammar": true, "categories": true, "touches": true}
 
 func (r *headReader) head(head *Head, fields *lua.LTable) {
 	r.known(fields, "head", headKeys)
 	head.What = r.text(fields, "what")
 	head.Usage = r.text(fields, "usage")
 	head.Examples = r.texts(fields, "examples")
+	head.Grammar = r.text(fields, "grammar")
 	head.Categories = r.texts(fields, "categories")
 	head.Touches = r.texts(fields, "touches")
 	head.Declared = fields.RawGetString("touches") != lua.LNil

@@ -1,9 +1,11 @@
 package luabind
 
 import (
+	"io/fs"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"ctys/primitives"
 )
@@ -240,4 +242,39 @@ func FuzzArguments(f *testing.F) {
 			t.Errorf("%q: waits %v", argv, wait)
 		}
 	})
+}
+
+func TestMasterKeysAreShownHoweverTheyAreWritten(t *testing.T) {
+	for touch, want := range map[string]bool{
+		"exec": true, "exec.run": true, "remote.*": true, "secret.command": true,
+		"*": true, "ex*": true, "exec.r*": true, "re*": true, "s*": true,
+		"stack": false, "wol.*": false, "st*": false, "executor": false, "shutdown": false,
+	} {
+		keys := Head{Touches: []string{touch}, Declared: true}.MasterKeys()
+		if got := len(keys) == 1; got != want {
+			t.Errorf("%q is a master key: %v, want %v", touch, got, want)
+		}
+		may := Authority{Touch: []string{touch}}
+		if may.Permits("exec.run", Write) && len(keys) == 0 {
+			t.Errorf("%q permits exec.run and is not shown", touch)
+		}
+	}
+}
+
+func TestSubOptionsOfAHead(t *testing.T) {
+	site := []fs.FS{fstest.MapFS{
+		"mine_grammar.lua": {Data: []byte(`
+local subopts = require "subopts"
+return { grammar = subopts.grammar{ action = "mine", keys = { drain = { value = "seconds", optional = true, help = "time to drain" } } } }`)},
+		"no_grammar.lua": {Data: []byte(`return {}`)},
+	}}
+	for grammar, want := range map[string]string{"mine_grammar": "\n  DRAIN[:<seconds>]", "": "", "no_grammar": "cannot be read", "missing": "cannot be read"} {
+		text, err := Head{Name: "mine", Grammar: grammar}.SubOptions(site)
+		if err != nil {
+			text = err.Error()
+		}
+		if !strings.Contains(text, want) || want == "" && text != "" || err != nil != (want == "cannot be read") {
+			t.Errorf("%q: %q, %v", grammar, text, err)
+		}
+	}
 }

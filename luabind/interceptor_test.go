@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ctys/primitives"
+	"ctys/primitives/wol"
 )
 
 // recorder is a journal in memory.
@@ -207,6 +208,21 @@ func TestSandbox(t *testing.T) {
 	}
 	for _, source := range []string{`string.rep("x", 1e9)`, `local t = {} for i = 1, 100 do t[i] = string.rep("x", 1e6) end return table.concat(t)`} {
 		if _, err := rt.Run(context.Background(), Script{Name: "big.lua", Source: source}); err == nil || !strings.Contains(err.Error(), "longer than") {
+			t.Errorf("%s: %v", source, err)
+		}
+	}
+}
+
+func TestAPasswordInTheWrongPlaceIsNotRepeated(t *testing.T) {
+	rt := New(Capabilities{WOL: wol.New(), IPMI: struct{ IPMI }{}}, Options{})
+	for _, source := range []string{
+		`wol.send{mac = "525400123456", address = "127.0.0.1", password = "hunter2"}`,
+		`wol.password_ok("hunter2")`,
+		`ipmi.connect{host = "127.0.0.1", user = "admin", password = "hunter2"}`,
+		`secret.file("hunter2", {typed = true}) wol.password_ok("hunter2")`,
+	} {
+		_, err := rt.Run(context.Background(), Script{Name: "clear.lua", Source: source})
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "secret.file") {
 			t.Errorf("%s: %v", source, err)
 		}
 	}

@@ -57,8 +57,35 @@ func (rt *Runtime) actionModule() *Module {
 				Op:      rt.shutDownOperation(),
 			},
 			{
+				Name: "carry", Help: "Logs in to machines and tells of each whether it carries guests of its own, or may. Nothing is carried there.",
+				Args:    []Param{{Name: "machines", Type: List, Required: true, Help: "names in the inventory, or addresses"}},
+				Options: []Param{{Name: "deadline", Type: Seconds, Default: 15.0}},
+				Result:  "a table by name; one that could not be looked at in time is not in it",
+				Errors:  []primitives.Kind{primitives.Denied, primitives.Unsupported},
+				Example: `print(action.carry({"web1"}).web1)`,
+				Op:      rt.carryOperation(),
+			},
+			{
+				Name: "login", Help: "Logs in to a machine and does nothing there: proves that it lets the account in.",
+				Options: []Param{machine, user, via, {Name: "deadline", Type: Seconds, Default: 15.0}},
+				Result:  "true; a machine that does not let the account in raises",
+				Errors:  []primitives.Kind{primitives.Unreachable, primitives.Auth, primitives.Denied, primitives.Timeout, primitives.Unsupported},
+				Example: `print(pcall(action.login, {machine = "lab01", user = "root"}))`,
+				Op: &Operation{Effect: Read, Object: func(c *Call) string { return machineObject(c.String("machine")) },
+					Do: func(ctx context.Context, c *Call) (any, error) {
+						if rt.caps.Relocate == nil {
+							return nil, noWay(c)
+						}
+						limited, cancel := primitives.WithTimeout(ctx, rt.caps.Clock, seconds(c.Number("deadline")))
+						defer cancel()
+						return true, rt.caps.Relocate.Login(limited, machineOf(c))
+					}},
+			},
+			{
 				Name: "console", Help: "Gives the operator's terminal a login on a machine, until its shell ends.",
-				Options: []Param{machine, user, via}, Result: "the shell's exit status",
+				Options: []Param{machine, user, via,
+					{Name: "forward_agent", Type: Boolean, Help: "programs there may use the keys of the operator's SSH agent meanwhile; so may root there"}},
+				Result:  "the shell's exit status",
 				Errors:  []primitives.Kind{primitives.Unreachable, primitives.Auth, primitives.Unsupported},
 				Example: `action.console{machine = "lab01"}`,
 				Op: &Operation{Effect: Write, Object: func(c *Call) string { return machineObject(c.String("machine")) },
@@ -66,7 +93,9 @@ func (rt *Runtime) actionModule() *Module {
 						if rt.caps.Relocate == nil {
 							return nil, noWay(c)
 						}
-						return rt.caps.Relocate.Console(ctx, machineOf(c))
+						machine := machineOf(c)
+						machine.ForwardAgent = c.Bool("forward_agent")
+						return rt.caps.Relocate.Console(ctx, machine)
 					}},
 			},
 		},
@@ -114,71 +143,22 @@ func (rt *Runtime) shutDownOperation() *Operation {
 	}
 }
 
-func (rt *Runtime) actionAt(c *Call) ([]lua.LValue, error) {
-	machine := machineOf(c)
-	here, err := Wait(rt, func(ctx context.Context) (bool, error) { return rt.isSelf(ctx, machine.Name), nil })
-	if err != nil {
-		return nil, err
+// carryOperation looks at all machines at once; the end of its deadline leaves
+// out those that have not answered.
+func (rt *Runtime) carryOperation() *Operation {
+	return &Operation{
+		Effect: Read, Object: func(*Call) string { return rt.here() },
+		Do: func(ctx context.Context, c *Call) (any, error) {
+			if rt.caps.Relocate == nil {
+				return nil, primitives.Errorf(primitives.Unsupported, c.Verb(), "", "this host was not given a way to other machines")
+			}
+			limited, cancel := primitives.WithTimeout(ctx, rt.caps.Clock, seconds(c.Number("deadline")))
+			defer cancel()
+			seen, err := rt.caps.Relocate.Carry(limited, c.Strings("machines"))
+			if err != nil && ctx.Err() == nil && limited.Err() != nil {
+				return seen, nil
+			}
+			return seen, err
+		},
 	}
-	if here {
-		return rt.callHere(c)
-	}
-	if rt.caps.Relocate == nil {
-		return nil, noWay(c)
-	}
-	order, err := rt.newOrder(machine, c.String("script"), c.String("call"), fromLua(c.Lua("request")), c.Strings("rows"))
-	if err != nil {
-		return nil, err
-	}
-	order.MayDown = c.Bool("take_down")
-	task, forward := rt.current, rt.forwarder()
-	result, err := Wait(rt, func(ctx context.Context) (any, error) {
-		return rt.caps.Relocate.Run(withTaskKey(ctx, task.key), order, func(event Event) { forward.take(ctx, event) })
-	})
-	rt.overlay.adopt(forward.planned)
-	rt.planned += len(forward.planned)
-	if err != nil {
-		return nil, err
-	}
-	return []lua.LValue{rt.toLua(result)}, nil
-}
-
-// callHere calls the script's function in the calling task. The leave to take
-// this machine down is the task's, so that tasks beside it do not get it.
-func (rt *Runtime) callHere(c *Call) ([]lua.LValue, error) {
-	task := rt.current
-	outer := task.mayDown
-	task.mayDown = outer || c.Bool("take_down")
-	defer func() { task.mayDown = outer }()
-	return rt.callField(c.L, c.String("script"), c.String("call"), c.Table("request"))
-}
-
-// callField calls a field of a script's table.
-func (rt *Runtime) callField(L *lua.LState, script, field string, args ...lua.LValue) ([]lua.LValue, error) {
-	values, err := rt.call(L, rt.root.GetGlobal("require").(*lua.LFunction), []lua.LValue{lua.LString(script)})
-	if err != nil {
-		return nil, err
-	}
-	table, ok := values[0].(*lua.LTable)
-	if !ok {
-		return nil, primitives.Errorf(primitives.Invalid, script, "", "the script does not return a table")
-	}
-	fn, ok := table.RawGetString(field).(*lua.LFunction)
-	if !ok {
-		return nil, primitives.Errorf(primitives.Invalid, script, "", "the script's table has no function %q", field)
-	}
-	return rt.call(L, fn, args)
-}
-
-type taskKey struct{}
-
-// withTaskKey tells a simulated relocator where a nested runtime stands.
-func withTaskKey(ctx context.Context, key []uint32) context.Context {
-	return context.WithValue(ctx, taskKey{}, key)
-}
-
-// TaskKey is the path of task numbers of the task that ctx waits for, or nil.
-func TaskKey(ctx context.Context) []uint32 {
-	key, _ := ctx.Value(taskKey{}).([]uint32)
-	return key
 }

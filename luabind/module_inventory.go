@@ -92,6 +92,9 @@ func (rt *Runtime) rowValue(row *inventory.Row) lua.LValue {
 		table.RawSetString(key, rt.dataValue(row.Name, value))
 	}
 	table.RawSetString("extra", lua.LNil)
+	if row.Hypervisors == nil { // an empty list says that it carries nothing
+		table.RawSetString("hypervisors", lua.LNil)
+	}
 	table.RawSetString("password", rt.dataValue(row.Name, row.Password))
 	for _, key := range []string{"port", "deadline", "broadcast_port"} {
 		clearZero(table, key)

@@ -21,9 +21,12 @@ func (rt *Runtime) journalModule() *Module {
 			},
 			{
 				Name: "receipt", Help: "Waits until the caller has everything up to here, for a script that is about to take its own machine down.",
-				Options: []Param{{Name: "deadline", Type: Seconds, Default: 5.0}},
+				Options: []Param{
+					{Name: "deadline", Type: Seconds, Default: 5.0},
+					{Name: "report", Type: Table, Help: "plain data that the caller gets as the result where the machine is gone before there is one"},
+				},
 				Result:  "true; false where the caller did not answer in time",
-				Example: `local told = journal.receipt{deadline = 5}`,
+				Example: `local told = journal.receipt{deadline = 5, report = {ran = {"web1"}}}`,
 				Run:     rt.journalReceipt,
 			},
 		},
@@ -63,7 +66,11 @@ func (rt *Runtime) journalReceipt(c *Call) ([]lua.LValue, error) {
 	if rt.options.Plan {
 		return []lua.LValue{lua.LTrue}, nil
 	}
-	number, err := rt.record(Event{Kind: KindReceipt, Text: "the caller is asked for a receipt"})
+	event := Event{Kind: KindReceipt, Text: "the caller is asked for a receipt"}
+	if report, ok := fromLua(c.Lua("report")).(map[string]any); ok {
+		event.Data = report
+	}
+	number, err := rt.record(event)
 	if err == nil {
 		err = rt.syncJournal(number)
 	}

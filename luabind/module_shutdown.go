@@ -2,7 +2,10 @@ package luabind
 
 import (
 	"context"
+	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"ctys/primitives"
@@ -58,6 +61,16 @@ func (rt *Runtime) shutdownModule() *Module {
 				},
 			},
 			{
+				Name: "in_run_level", Help: "Tells whether this machine is in a run level.",
+				Args:   []Param{{Name: "level", Type: Integer, Required: true, Min: 1, Max: 5}},
+				Result: "a boolean", Errors: []primitives.Kind{primitives.Unsupported},
+				Example: `print(shutdown.in_run_level(3))`,
+				Op: &Operation{Effect: Read, Object: func(*Call) string { return rt.here() },
+					Do: func(ctx context.Context, c *Call) (any, error) {
+						return rt.caps.Shutdown.InRunLevel(ctx, c.Int("level"))
+					}},
+			},
+			{
 				Name: "identity", Help: "Which machine this is, and which boot of it.", Result: "{hostname=…, machine_id=…, boot_id=…}",
 				Errors: []primitives.Kind{primitives.Unsupported}, Example: `print(shutdown.identity().boot_id)`,
 				Op: &Operation{Effect: Read, Object: func(*Call) string { return rt.here() },
@@ -102,17 +115,37 @@ func (rt *Runtime) isSelf(ctx context.Context, name string) bool {
 	}
 	if rt.caps.Shutdown == nil {
 		host, err := os.Hostname()
-		return err == nil && sameHost(name, host)
+		return err == nil && rt.isCalled(name, host)
 	}
 	identity, err := rt.caps.Shutdown.Identity(ctx)
-	return err == nil && sameHost(name, identity.Hostname)
+	return err == nil && rt.isCalled(name, identity.Hostname)
 }
 
-// sameHost compares host names; a short one matches a full one.
-func sameHost(a, b string) bool {
-	shortA, _, fullA := strings.Cut(strings.ToLower(a), ".")
-	shortB, _, fullB := strings.Cut(strings.ToLower(b), ".")
-	return strings.EqualFold(a, b) || shortA == shortB && (!fullA || !fullB)
+// isCalled tells whether name means the machine of that host name. Many
+// machines may share a host name, in domains that it does not tell: where the
+// inventory knows the address, that decides, and a name that has more parts than
+// ours is another's. Whoever is not known to be this machine is reached by SSH,
+// which leads to the right one in any case.
+func (rt *Runtime) isCalled(name, hostname string) bool {
+	short, _, _ := strings.Cut(hostname, ".")
+	if !strings.EqualFold(name, hostname) && !strings.EqualFold(name, short) {
+		return false
+	}
+	row := rt.options.Inventory.Row(name)
+	if row == nil {
+		return true
+	}
+	address, err := netip.ParseAddr(row.Address)
+	return err != nil || isOwnAddress(address)
+}
+
+// isOwnAddress is true where an interface of this machine has the address.
+func isOwnAddress(address netip.Addr) bool {
+	own, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(own, func(has net.Addr) bool {
+		prefix, err := netip.ParsePrefix(has.String())
+		return err == nil && prefix.Addr() == address.Unmap().WithZone("")
+	})
 }
 
 func (rt *Runtime) bootID(ctx context.Context) string {

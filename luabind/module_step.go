@@ -55,6 +55,17 @@ func (rt *Runtime) stepModule() *Module {
 				},
 			},
 			{
+				Name: "would", Help: "In a plan: names a write that a script cannot carry out and would. Outside a plan: nothing.",
+				Args: []Param{text}, Result: "nothing", Example: `step.would("arm eth0 for the magic packet")`,
+				Run: func(c *Call) ([]lua.LValue, error) {
+					if rt.options.Plan {
+						rt.planned++
+						rt.emit(Event{Kind: KindPlan, Text: c.String("text")})
+					}
+					return nil, nil
+				},
+			},
+			{
 				Name: "result", Help: "Reports one target's end; with --json it is one line.",
 				Args: []Param{{Name: "target", Type: String, Required: true}},
 				Options: []Param{

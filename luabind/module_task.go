@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -63,9 +64,9 @@ func (rt *Runtime) taskModule() *Module {
 				Run:     rt.taskFinally,
 			},
 			{
-				Name: "now", Help: "The time, in seconds since 1970 (of the simulated world in a simulation).",
+				Name: "now", Help: "The time, in seconds since 1970 (of the simulated world in a simulation). In a plan what was not waited counts as if it had been.",
 				Result: "a number", Example: `local began = task.now()`,
-				Run: func(*Call) ([]lua.LValue, error) { return []lua.LValue{rt.toLua(rt.caps.Clock.Now())}, nil },
+				Run: func(*Call) ([]lua.LValue, error) { return []lua.LValue{rt.toLua(rt.now())}, nil },
 			},
 		},
 		Handles: []HandleType{{
@@ -81,7 +82,7 @@ func (rt *Runtime) taskModule() *Module {
 }
 
 func (rt *Runtime) taskSpawn(c *Call) ([]lua.LValue, error) {
-	if err := rt.room(c); err != nil {
+	if err := rt.room(c, 1); err != nil {
 		return nil, err
 	}
 	task := rt.spawn(rt.current, "", c.Callback("fn"), c.rest...)
@@ -89,11 +90,12 @@ func (rt *Runtime) taskSpawn(c *Call) ([]lua.LValue, error) {
 }
 
 // room refuses more tasks than the limits allow.
-func (rt *Runtime) room(c *Call) error {
-	if rt.alive < rt.limits.Tasks {
+func (rt *Runtime) room(c *Call, further int) error {
+	if rt.alive+further <= rt.limits.Tasks {
 		return nil
 	}
-	return primitives.Errorf(primitives.Denied, c.Verb(), "", "%d tasks are alive, the limit; use the option limit of task.map", rt.alive)
+	return primitives.Errorf(primitives.Denied, c.Verb(), "", "%d tasks are alive, and %d more would be above the limit of %d; use the option limit of task.map",
+		rt.alive, further, rt.limits.Tasks)
 }
 
 func (rt *Runtime) taskWait(c *Call) ([]lua.LValue, error) {
@@ -124,25 +126,23 @@ func (rt *Runtime) taskCancel(c *Call) ([]lua.LValue, error) {
 func (rt *Runtime) taskSleep(c *Call) ([]lua.LValue, error) {
 	if rt.options.Plan {
 		rt.emit(Event{Kind: KindWait, Seconds: c.Number("seconds")})
-		return nil, nil
+		return nil, rt.pretend(seconds(c.Number("seconds")))
 	}
 	_, err := Wait(rt, func(ctx context.Context) (any, error) {
-		return nil, rt.caps.Clock.Sleep(ctx, seconds(c.Number("seconds")))
+		if err := rt.caps.Clock.Sleep(ctx, seconds(c.Number("seconds"))); err != nil {
+			return nil, cmp.Or(context.Cause(ctx), err) // the cause tells a deadline from a stop
+		}
+		return nil, nil
 	})
 	return nil, err
 }
 
 func (rt *Runtime) taskDeadline(c *Call) ([]lua.LValue, error) {
 	var values []lua.LValue
-	after := seconds(c.Number("seconds"))
-	run := func() (err error) {
-		values, err = rt.protected(c.L, c.Callback("fn"), c.rest)
+	err := rt.withDeadline(seconds(c.Number("seconds")), func() (err error) {
+		values, err = rt.call(c.L, c.Callback("fn"), c.rest)
 		return err
-	}
-	if rt.options.Plan {
-		return values, run()
-	}
-	err := rt.withDeadline(after, run)
+	})
 	var late errDeadline
 	if errors.As(err, &late) {
 		err = &primitives.Error{Kind: primitives.Timeout, Op: c.Verb(), Message: late.Error()}
@@ -156,24 +156,23 @@ const cleanupTime = 10 * time.Second
 func (rt *Runtime) taskFinally(c *Call) ([]lua.LValue, error) {
 	values, err := rt.call(c.L, c.Callback("fn"), nil)
 	task := rt.current
-	outer := task.ctx
+	outer, planned := task.ctx, task.planned
 	task.scope(context.WithoutCancel(outer))
-	task.steps = 0
+	task.steps, task.planned = 0, nil
 	late := rt.withDeadline(cleanupTime, func() error {
 		_, err := rt.call(c.L, c.Callback("cleanup"), []lua.LValue{lua.LBool(err != nil)})
 		return err
 	})
 	task.scope(outer)
+	task.planned = planned
+	var spent errBudget
+	if errors.As(err, &spent) { // the cleanup had a budget of its own; what it cleaned up after has none left
+		task.steps = spent.limit + 1
+	}
 	if err == nil {
 		err = late
 	}
 	return values, err
-}
-
-// protected calls a Lua function on the calling thread and gives what it
-// raised as an error.
-func (rt *Runtime) protected(L *lua.LState, fn *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
-	return rt.call(L, fn, args)
 }
 
 // maxSeconds is the longest wait, about 292 years, that a duration can hold.

@@ -5,14 +5,14 @@ import lua "github.com/yuin/gopher-lua"
 // taskMap calls a function for each element of a list, a bounded number at a
 // time. settle keeps the errors; otherwise the first one stops the others.
 func (rt *Runtime) taskMap(c *Call, settle bool) ([]lua.LValue, error) {
-	if err := rt.room(c); err != nil {
-		return nil, err
-	}
 	list, fn := c.Table("list"), c.Callback("fn")
 	count := list.Len()
 	limit := count
 	if c.Has("limit") {
 		limit = min(limit, c.Int("limit"))
+	}
+	if err := rt.room(c, limit); err != nil {
+		return nil, err
 	}
 	tasks := make([]*Task, count)
 	together := &group{waiter: rt.current}
@@ -63,6 +63,7 @@ func (rt *Runtime) joinNext(together *group) (*Task, error) {
 	}
 	task := together.done[0]
 	together.done = together.done[1:]
+	rt.current.caughtUp(task)
 	return task, nil
 }
 

@@ -56,10 +56,12 @@ func (rt *Runtime) base(op *Op) (any, error) {
 }
 
 // refused tells whether a write was turned away before it did anything.
-func refused(err error) bool {
-	switch kindOf(err) {
+func refused(err error) bool { return err != nil && isRefusal(kindOf(err)) }
+
+func isRefusal(kind primitives.Kind) bool {
+	switch kind {
 	case primitives.Denied, primitives.Auth, primitives.Busy, primitives.Unsupported, primitives.Invalid:
-		return err != nil
+		return true
 	}
 	return false
 }

@@ -108,7 +108,7 @@ func (c *Call) accept(param *Param, value lua.LValue, what string) error {
 	}
 	got, why := param.convert(value)
 	if why != "" {
-		return c.invalid("%s %q is %s, %s; accepted: %s", what, param.Name, show(value), why, param.describe())
+		return c.invalid("%s %q is %s, %s; accepted: %s", what, param.Name, param.show(value), why, param.describe())
 	}
 	c.set(param.Name, got)
 	return nil
@@ -144,7 +144,7 @@ func (p *Param) convert(value lua.LValue) (any, string) {
 			}
 		}
 		if value.Type() == lua.LTString {
-			return nil, "and a secret is never written in the clear"
+			return nil, "and a secret is never written in the clear: make a reference with secret.file, secret.env, secret.command or secret.prompt"
 		}
 	case List:
 		return p.convertList(value)
@@ -244,6 +244,14 @@ func (p *Param) describe() string {
 		text += " (" + p.Help + ")"
 	}
 	return text
+}
+
+// show gives the value that was not accepted, unless it may be a password.
+func (p *Param) show(value lua.LValue) string {
+	if p.Type == Secret {
+		return "a " + value.Type().String()
+	}
+	return show(value)
 }
 
 func show(value lua.LValue) string {

@@ -21,10 +21,14 @@ func (rt *Runtime) journal(op *Op, next Handler) (any, error) {
 	if op.Effect == Read || rt.options.Plan {
 		return next(op)
 	}
-	if err := rt.recordIntent(op); err != nil {
+	begun, err := rt.recordIntent(op)
+	if err != nil && !begun {
 		return nil, err
 	}
-	result, err := next(op)
+	var result any
+	if err == nil {
+		result, err = next(op)
+	}
 	outcome := Event{Kind: KindOutcome, Op: op.Verb, Object: op.Object, Key: op.Key}
 	if err != nil {
 		outcome.Error = eventError(err)
@@ -33,10 +37,12 @@ func (rt *Runtime) journal(op *Op, next Handler) (any, error) {
 	return result, err
 }
 
-func (rt *Runtime) recordIntent(op *Op) error {
+// recordIntent tells whether the intent stands in the journal. With an error
+// nothing is to be done, which its outcome then says.
+func (rt *Runtime) recordIntent(op *Op) (begun bool, err error) {
 	durable := op.operation.Destructive || op.Effect == WriteOnce
 	if rt.options.Journal == nil && durable && rt.options.JournalRequired != nil {
-		return &primitives.Error{Kind: primitives.Denied, Op: op.Verb, Host: op.Object,
+		return false, &primitives.Error{Kind: primitives.Denied, Op: op.Verb, Host: op.Object,
 			Message: "what takes power away is only done with a journal", Cause: rt.options.JournalRequired}
 	}
 	intent := Event{Kind: KindIntent, Op: op.Verb, Object: op.Object, Effect: string(op.Effect), Key: op.Key, Data: op.Args, Durable: durable}
@@ -46,11 +52,11 @@ func (rt *Runtime) recordIntent(op *Op) error {
 	}
 	number, err := rt.record(intent)
 	if err != nil {
-		return primitives.Wrap(op.Verb, op.Object, "the journal cannot be written, so nothing was done", err)
+		return false, primitives.Wrap(op.Verb, op.Object, "nothing was done", err)
 	}
 	if !durable || rt.options.Journal == nil {
-		return nil
+		return true, nil
 	}
 	_, err = Wait(rt, func(ctx context.Context) (any, error) { return nil, rt.options.Journal.Sync(ctx, number) })
-	return primitives.Wrap(op.Verb, op.Object, "the journal cannot be written, so nothing was done", err)
+	return true, primitives.Wrap(op.Verb, op.Object, "nothing was done", err)
 }

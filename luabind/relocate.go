@@ -21,6 +21,11 @@ type Relocator interface {
 	// ShutDown logs in to a machine and asks for the method with the system's
 	// own commands.
 	ShutDown(ctx context.Context, machine Machine, request shutdown.Request) error
+	// Carry tells of each machine whether it carries guests, or may; one that
+	// could not be looked at is not among them.
+	Carry(ctx context.Context, machines []string) (map[string]bool, error)
+	// Login proves that an account is let in on a machine, and does nothing there.
+	Login(ctx context.Context, machine Machine) error
 	// Console gives the operator's terminal a login on a machine and returns
 	// the exit status of its shell.
 	Console(ctx context.Context, machine Machine) (int, error)
@@ -31,6 +36,8 @@ type Machine struct {
 	Name string   `json:"name"`           // in the inventory, or as typed
 	User string   `json:"user,omitempty"` // empty: the inventory's, else ssh_config's
 	Via  []string `json:"via,omitempty"`  // machines to jump through, outermost first
+
+	ForwardAgent bool `json:"forward_agent,omitempty"` // a console there may use the operator's SSH agent
 }
 
 // Order is a script's function to be called on another machine.

@@ -96,6 +96,7 @@ type Runtime struct {
 	virtual   virtualClock
 	root      *lua.LState
 	rand      *rand.Rand
+	spare     []*lua.LState // see apart
 
 	queue   runQueue
 	parked  map[*Task]struct{} // guarded by queue.mu

@@ -69,32 +69,6 @@ func (rt *Runtime) openRandom() {
 	}))
 }
 
-// openCoroutines gives each coroutine the runtime's context, so that its
-// instructions count and it stops with its task. gopher-lua would derive a
-// context for each and keep it.
-func (rt *Runtime) openCoroutines() {
-	library := rt.root.GetGlobal("coroutine").(*lua.LTable)
-	create := library.RawGetString("create").(*lua.LFunction).GFunction
-	wrap := library.RawGetString("wrap").(*lua.LFunction).GFunction
-	library.RawSetString("create", rt.root.NewFunction(func(L *lua.LState) int {
-		withoutContext(L, func() { create(L) })
-		L.CheckThread(-1).SetContext(vmContext{rt})
-		return 1
-	}))
-	library.RawSetString("wrap", rt.root.NewFunction(func(L *lua.LState) int {
-		withoutContext(L, func() { wrap(L) })
-		resume := L.CheckFunction(-1)
-		resume.Upvalues[0].Value().(*lua.LState).SetContext(vmContext{rt})
-		return 1
-	}))
-}
-
-func withoutContext(L *lua.LState, fn func()) {
-	ctx := L.RemoveContext()
-	defer L.SetContext(ctx)
-	fn()
-}
-
 // boundStrings refuses the two functions that can make a huge string in one
 // step, which nothing could interrupt.
 func (rt *Runtime) boundStrings() {

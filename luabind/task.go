@@ -29,12 +29,19 @@ type Task struct {
 	cancel context.CancelCauseFunc
 	steps  int64 // instructions since the task last waited
 
+	callers []*lua.LState // the threads that wait for another one to return, see nest
+
+	ahead   time.Duration // in a plan: how long its waits would have taken so far
+	planned *plannedEnd   // in a plan: the innermost deadline that these waits may reach
+
 	step    *stepNode // what the user sees this task do
 	mayDown bool      // it may take this machine down
 	family  family
 	spawned uint32
 	closers []func()
 
+	ending   bool    // its own function is over, and it waits for its children
+	failed   []*Task // children that raised what nobody had waited for by then
 	finished bool
 	waiters  []*Task // parked until this task ends
 	group    *group
@@ -58,6 +65,8 @@ func (rt *Runtime) spawn(parent *Task, name string, fn *lua.LFunction, args ...l
 		args:   args,
 		step:   parent.step,
 
+		ahead:   parent.ahead,
+		planned: parent.planned,
 		mayDown: parent.mayDown,
 	}
 	parent.family.add(task)
@@ -84,42 +93,79 @@ func (t *Task) scope(ctx context.Context) {
 func (rt *Runtime) run(task *Task) {
 	<-task.wake
 	rt.take(task, task.thread)
-	task.values, task.err = rt.call(task.thread, task.fn, task.args)
+	task.values, task.err = rt.body(task)
 	task.fn, task.args = nil, nil
 	rt.endChildren(task)
 	rt.closeHandles(task)
 	rt.finish(task)
 }
 
-// call runs a Lua function on a thread and turns what it raises into an error.
-func (rt *Runtime) call(thread *lua.LState, fn *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
-	base := thread.GetTop()
-	err := thread.CallByParam(lua.P{Fn: fn, NRet: lua.MultRet, Protect: true}, args...)
+// call calls a Lua function from L and turns what it raises into an error.
+func (rt *Runtime) call(L *lua.LState, fn *lua.LFunction, args []lua.LValue) ([]lua.LValue, error) {
+	values, err := rt.apart(L, fn, args)
 	if err != nil {
 		return nil, rt.goError(err)
 	}
-	values := make([]lua.LValue, 0, thread.GetTop()-base)
-	for i := base + 1; i <= thread.GetTop(); i++ {
-		values = append(values, thread.Get(i))
-	}
-	thread.SetTop(base)
 	return values, nil
+}
+
+// body runs the task's own function.
+func (rt *Runtime) body(task *Task) ([]lua.LValue, error) {
+	err := task.thread.CallByParam(lua.P{Fn: task.fn, NRet: lua.MultRet, Protect: true}, task.args...)
+	if err != nil {
+		return nil, rt.goError(err)
+	}
+	return valuesOf(task.thread), nil
 }
 
 // endChildren waits for what the task has spawned and not waited for. A task
 // that failed takes its children with it; a child that failed unobserved
-// fails its parent and takes the siblings with it.
+// fails its parent and takes the siblings with it, those too that were spawned
+// before it and would go on for long.
 func (rt *Runtime) endChildren(task *Task) {
+	task.ending = true
+	stopped := false
+	var awaited *Task
 	for child := task.family.first; child != nil; child = task.family.first {
-		if task.err != nil {
-			rt.cancelChildren(task, task.err)
+		if task.err == nil {
+			task.err = task.unheard()
 		}
-		rt.joinForced(child)
-		if child.err != nil && !child.observed && task.err == nil {
-			task.err = child.err
+		if !stopped && (task.err != nil || task.ctx.Err() != nil) {
+			stopped = true
+			rt.stopChildren(task)
 		}
-		task.family.remove(child)
+		if child.finished {
+			task.family.remove(child)
+			continue
+		}
+		if child != awaited {
+			child.waiters = append(child.waiters, task)
+			awaited = child
+		}
+		rt.parkForced(task, stopped)
 	}
+}
+
+// unheard is what the first child raised that failed and that nobody waited for.
+func (t *Task) unheard() error {
+	for len(t.failed) > 0 && t.failed[0].observed {
+		t.failed = t.failed[1:]
+	}
+	if len(t.failed) == 0 {
+		return nil
+	}
+	return t.failed[0].err
+}
+
+// parkForced parks a task also where it is stopped itself: its children are
+// then stopped too, so the wait is short.
+func (rt *Runtime) parkForced(task *Task, stopped bool) {
+	outer := task.ctx
+	if stopped {
+		task.scope(context.WithoutCancel(outer))
+	}
+	_ = rt.park()
+	task.scope(outer)
 }
 
 // join waits until child has ended, or until the caller itself is stopped.
@@ -130,30 +176,15 @@ func (rt *Runtime) join(child *Task) error {
 			return err
 		}
 	}
+	rt.current.caughtUp(child)
 	return nil
 }
 
-// joinForced waits until child has ended even where the caller is stopped:
-// its children are then stopped too, so the wait is short.
-func (rt *Runtime) joinForced(child *Task) {
-	task := rt.current
-	if !child.finished {
-		child.waiters = append(child.waiters, task)
+func (rt *Runtime) stopChildren(task *Task) {
+	cause := task.err
+	if cause == nil {
+		cause = context.Cause(task.ctx)
 	}
-	for !child.finished {
-		if err := task.ctx.Err(); err != nil {
-			rt.cancelChildren(task, context.Cause(task.ctx))
-			outer := task.ctx
-			task.scope(context.WithoutCancel(outer))
-			_ = rt.park()
-			task.scope(outer)
-			continue
-		}
-		_ = rt.park()
-	}
-}
-
-func (rt *Runtime) cancelChildren(task *Task, cause error) {
 	for child := task.family.first; child != nil; child = child.next {
 		if !child.finished {
 			child.cancel(stopCause(cause))
@@ -184,8 +215,8 @@ func (rt *Runtime) finish(task *Task) {
 		task.group.done = append(task.group.done, task)
 		rt.ready(task.group.waiter)
 	}
-	if task.parent != nil && (task.err == nil || task.observed) {
-		task.parent.family.remove(task)
+	if parent := task.parent; parent != nil {
+		rt.report(task, parent)
 	}
 	rt.queue.leave()
 	if task.parent != nil {
@@ -198,6 +229,19 @@ func (rt *Runtime) finish(task *Task) {
 	close(rt.ended)
 }
 
+// report tells a parent that a task below it has ended. One that failed stays
+// with it until somebody waits for it, or the parent itself ends.
+func (rt *Runtime) report(task, parent *Task) {
+	if task.err == nil || task.observed {
+		parent.family.remove(task)
+		return
+	}
+	parent.failed = append(parent.failed, task)
+	if parent.ending {
+		rt.ready(parent)
+	}
+}
+
 func (rt *Runtime) closeHandles(task *Task) {
 	for i := len(task.closers) - 1; i >= 0; i-- {
 		task.closers[i]()
@@ -206,19 +250,26 @@ func (rt *Runtime) closeHandles(task *Task) {
 }
 
 // withDeadline runs fn inside a scope of the current task that ends after d.
+// What fn has spawned and not waited for has the rest of that time.
 func (rt *Runtime) withDeadline(d time.Duration, fn func() error) error {
 	task := rt.current
 	outer := task.ctx
 	ctx, cancel := context.WithCancelCause(outer)
-	stop := rt.caps.Clock.AfterFunc(d, func() {
+	end := func() {
 		cancel(context.DeadlineExceeded)
 		rt.noticeCanceled()
-	})
+	}
+	stop := rt.caps.Clock.AfterFunc(d, end)
+	planned, spawned := task.planned, task.spawned
+	task.planned = &plannedEnd{at: task.ahead + min(d, maxAhead), end: end, outer: planned}
 	task.scope(ctx)
 	err := fn()
-	stop()
+	task.planned = planned
 	task.scope(outer)
-	cancel(nil)
+	if err != nil || !task.family.after(spawned) {
+		stop()
+		cancel(nil)
+	}
 	if err != nil && outer.Err() == nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return errDeadline{after: d, cause: err}
 	}

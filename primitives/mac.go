@@ -11,9 +11,13 @@ type MAC [6]byte
 
 // ParseMAC reads every notation in use, without regard to case:
 //
-//	52:54:00:12:34:56  52-54-00-12-34-56  5254.0012.3456  525400123456  0x525400123456
+//	52:54:00:12:34:56  52-54-00-12-34-56  systems, labels
+//	5254.0012.3456                        Cisco's switches
+//	5254-0012-3456                        H3C's and Huawei's
+//	525400-123456                         HP's
+//	525400123456  0x525400123456          firmware, SNMP
 //
-// In the forms with ":" or "-" a leading zero of a byte may be left out
+// In the forms of six parts a leading zero of a byte may be left out
 // (0:1b:21:a:b:c, as Solaris and BSD print it).
 func ParseMAC(text string) (MAC, error) {
 	digits, err := macDigits(text)
@@ -35,12 +39,11 @@ func macDigits(text string) (string, error) {
 	case dashes == 5 && colons+dots == 0:
 		return joinBytes(text, "-")
 	case dots == 2 && colons+dashes == 0:
-		for _, group := range strings.Split(text, ".") {
-			if len(group) != 4 {
-				return "", macError(text, "a group between dots has four digits")
-			}
-		}
-		return strings.ReplaceAll(text, ".", ""), nil
+		return joinGroups(text, ".", 4)
+	case dashes == 2 && colons+dots == 0:
+		return joinGroups(text, "-", 4)
+	case dashes == 1 && colons+dots == 0:
+		return joinGroups(text, "-", 6)
 	case colons+dashes+dots == 0:
 		bare := strings.TrimPrefix(strings.TrimPrefix(text, "0x"), "0X")
 		if len(bare) != 12 {
@@ -66,8 +69,17 @@ func joinBytes(text, separator string) (string, error) {
 	return digits.String(), nil
 }
 
+func joinGroups(text, separator string, digits int) (string, error) {
+	for _, group := range strings.Split(text, separator) {
+		if len(group) != digits {
+			return "", macError(text, fmt.Sprintf("each of its groups has %d digits", digits))
+		}
+	}
+	return strings.ReplaceAll(text, separator, ""), nil
+}
+
 func macError(text, why string) error {
-	return fmt.Errorf("%q is no MAC address: %s (accepted: 52:54:00:12:34:56, 52-54-00-12-34-56, 5254.0012.3456, 525400123456)", text, why)
+	return fmt.Errorf("%q is no MAC address: %s (accepted: 52:54:00:12:34:56, 52-54-00-12-34-56, 5254.0012.3456, 5254-0012-3456, 525400-123456, 525400123456)", text, why)
 }
 
 // String gives six bytes of two lower-case digits with colons between them.

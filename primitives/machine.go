@@ -6,8 +6,8 @@ type Machine struct {
 	Name        string
 	Address     string // name or IP address; empty where unknown
 	MAC         MAC
-	UUID        string // canonical lower case with dashes; empty where unknown
-	Parent      string // name of the machine that carries this one
-	Hypervisors []string
-	Become      string // none, sudo, doas or ksu
+	UUID        string   // canonical lower case with dashes; empty where unknown
+	Parent      string   // name of the machine that carries this one
+	Hypervisors []string // that it has; nil where unknown, empty where it carries nothing
+	Become      string   // none, sudo, doas or ksu
 }

@@ -9,13 +9,20 @@
 --     function cancel.at_deadline(guest, order) return "destroy" end
 --     return cancel
 
+local arm = require "cancel_arm"
+local checks = require "cancel_checks"
 local goal = require "goal"
+local init = require "cancel_init"
+local reboot = require "cancel_reboot"
 local steps = require "cancel_steps"
 local ladder = require "ladder"
 local targets = require "targets"
 local walk = require "walk"
 
 local M = {}
+
+-- Seconds after which a look at the guests is too old to take the machine down.
+local FRESH = 1
 
 M.head = {
   what = "Take down what runs on a machine, in order, and with SELF the machine itself.",
@@ -25,6 +32,7 @@ M.head = {
     "ctys -t pm -a cancel=self,poweroff:30 --plan lab01",
     "ctys -t kvm -a cancel=l:web1,poweroff lab01",
   },
+  grammar = "cancel_grammar",
   categories = { "destructive" },
   touches = { "stack", "shutdown", "action", "probe", "ipmi.power_status", "nic.read", "bridge.read" },
 }
@@ -61,11 +69,21 @@ end
 function M.target(request, wanted, target)
   local _, seen = step.run(target.name, function()
     local order = steps.order(request, wanted, target)
-    local told = action.at(target.name, "cancel", order, { user = target.user, take_down = wanted.self })
-    local seen = M.confirm(order, told)
+    local told = M.carry(order, target)
+    local seen = told.is_off or targets.after(M.confirm, order, told)
     return seen.state, seen
   end, { object = target.name })
   return seen
+end
+
+--- Carries the order to the target and gives what M.here returned there. A
+--- machine that is off already has reached what would have taken it down.
+function M.carry(order, target)
+  local ok, told = pcall(action.at, target.name, "cancel", order, { user = target.user, take_down = order.wanted.self })
+  if ok then return told end
+  local off = steps.is_off_already(order, told)
+  if not off then error(told, 0) end
+  return { is_off = off }
 end
 
 --- Whether what the machine reported is true of it.
@@ -75,8 +93,10 @@ function M.confirm(order, told)
   local method, seconds = steps.machine_method(order.wanted), inventory.setting("deadline")
   if method == "reboot" then
     return M.bring_back(order, told, goal.rebooted(order.machine, told.boot_id, seconds, function() return steps.boot_id(order.machine) end))
+  elseif method == "pause" or method == "suspend" then
+    return steps.asleep(order)
   elseif method == "runlevel" then
-    return { state = "run level " .. order.wanted.level, text = string.format("%s was told to go to run level %d", order.machine, order.wanted.level) }
+    return goal.run_level(order.machine, order.wanted.level, seconds, function() return steps.in_run_level(order) end)
   end
   local accepted = told.accepted
   return goal.off(order.machine, { accepted = accepted, at = type(accepted) == "table" and accepted.at or told.at }, seconds)
@@ -87,23 +107,33 @@ end
 --- Runs on the machine that the order names: first what is on it, then itself.
 function M.here(order)
   local report = { machine = order.machine, exit = 0, guests = {} }
-  M.check_here(order)
-  M.stack(order, report)
-  if order.wanted.self then M.take_down(order, report) end
+  local way_back = M.check_here(order)
+  local begun, why = pcall(M.stack, order, report)
+  if not begun then return steps.not_begun(report, why) end
+  if way_back then M.arm(order, report, way_back) end
+  if order.wanted.self then
+    local ok, err = pcall(M.take_down, order, report)
+    if not ok then steps.not_taken_down(order, report, err) end
+  end
   return report
 end
 
---- What only the machine can tell, asked before anything is touched.
+--- What only the machine can tell, asked before anything is touched. Gives the
+--- interfaces to be armed, where the machine is to be woken later.
 function M.check_here(order)
   if order.wanted.self then steps.can_go_down(order) end
-  if order.wanted.wol then steps.can_be_armed(order) end
+  return arm.needed(order) and arm.cards(order) or nil
 end
 
 --- Cancels what runs here, all at once, and notes what ran before.
 function M.stack(order, report)
-  local list = M.choose(order, M.walk(order, report))
+  local all = M.walk(order, report)
+  local list = M.choose(order, all)
+  M.check_stack(order, all, list)
+  order.waves, order.carry = steps.waves(list), M.look_inside(order, list)
   report.ran = journal.keep("ran on " .. order.machine, function() return steps.running(list) end)
-  steps.each(list, function(guest) return M.guest(guest, order) end, report)
+  steps.each_but(checks.last(order, list), list, function(guest) return M.guest(guest, order) end, order, report)
+  report.ran = journal.keep("ran in the guests of " .. order.machine, function() return reboot.note_inside(report.ran) end)
 end
 
 --- Every guest on this machine. A hypervisor that cannot be asked ends the run
@@ -112,9 +142,28 @@ function M.walk(order, report)
   return steps.walk(order, report)
 end
 
+--- Makes the way back: arms the interfaces, unless the stack bars it.
+function M.arm(order, report, interfaces)
+  if report.exit == 0 or order.wanted.force then arm.arm(order, interfaces) end
+end
+
 --- For pm everything that runs, for a VM type the guests that were addressed.
 function M.choose(order, all)
   return steps.choose(order, all)
+end
+
+--- Which guests carry others, where the inventory does not say.
+function M.look_inside(order, list)
+  return steps.look_inside(order, list)
+end
+
+--- What must not be touched: a guest that ctys was called in, one that somebody
+--- else would start again, one that a reboot would lose; and with SELF one that
+--- the request does not name.
+function M.check_stack(order, all, list)
+  local method = steps.method(order.wanted)
+  if method ~= "leave" then checks.stack(order, order.wanted.self and all or list) end
+  if order.wanted.self and method ~= "leave" and method ~= "init" then checks.taken_along(order, all, list) end
 end
 
 --- One guest, by the method of the request (see the table in the reference).
@@ -129,9 +178,9 @@ end
 function M.shut_down(guest, order)
   if ladder.is_off(guest) then return "off" end
   if order.wanted.force then return M.destroy(guest, order) end
-  if guest.state == "paused" then ladder.ask(guest, "resume") end
   local deadline = M.deadline(guest, order)
   local finish = task.now() + deadline
+  if guest.state == "paused" and deadline > 0 then ladder.resume(guest, finish) end
   step.otherwise(M.at_deadline(guest, order) == "destroy" and "destroy" or "leave it running, and leave the machine alone", { after = deadline })
   local off = deadline > 0 and (M.inside(guest, order, finish) or M.by_agent(guest, finish) or M.by_hypervisor(guest, finish))
   if off then return "off" end
@@ -168,7 +217,12 @@ end
 --- Reboots a guest: down, seen off, started, seen running by another witness.
 function M.reboot(guest, order)
   if ladder.is_off(guest) then return "off" end
-  return steps.reboot(guest, order, M)
+  return reboot.guest(guest, order, M)
+end
+
+--- Changes the run level of a guest that was addressed, from inside.
+function M.init(guest, order)
+  return init.guest(guest, order, M.deadline(guest, order))
 end
 
 --- Run levels 2 to 5 leave the guests alone.
@@ -179,10 +233,12 @@ function M.suspend(guest) guest:managed_save() return "saved" end
 
 --- The machine itself: only when every guest has reached its goal, or by FORCE.
 function M.take_down(order, report)
+  report.boot_id = steps.own_boot_id() -- before the looks, which are to be fresh
+  local looked = task.now()
   if not M.may_go_down(order, report) then return end
   M.announce(order)
-  report.boot_id = steps.own_boot_id()
-  report.receipt = journal.receipt{ deadline = 5 }
+  report.receipt = journal.receipt{ deadline = 5, report = { exit = 0, boot_id = report.boot_id, ran = report.ran, guests = report.guests } }
+  if task.now() - looked > FRESH and not M.may_go_down(order, report) then return M.call_off(order) end
   report.accepted = M.apply(order)
 end
 
@@ -199,8 +255,14 @@ function M.announce(order)
     shutdown.announce{ message = string.format("ctys: %s of %s in %g s, asked for by %s", what, order.machine, delay, order.by) }
     step.run(string.format("announced, %g s", delay), function() task.sleep(delay) end, { deadline = delay })
   end, function(stopped)
-    if stopped then shutdown.announce{ message = "ctys: " .. what .. " of " .. order.machine .. " was called off" } end
+    if stopped then M.call_off(order) end
   end)
+end
+
+--- Tells them that it does not come to it: the run was stopped, or a guest was
+--- started during the delay.
+function M.call_off(order)
+  shutdown.announce{ message = string.format("ctys: %s of %s was called off", string.upper(order.wanted.method), order.machine) }
 end
 
 --- Asks the machine's system for the method.
@@ -210,15 +272,18 @@ end
 
 --- After a reboot of the machine: what ran on it and did not come back alone.
 function M.bring_back(order, told, seen)
-  return steps.bring_back(order, told, seen)
+  return reboot.bring_back(order, told, seen)
 end
 
 --- Runs on a machine that is up again: starts those of the list that are off.
 function M.start_again(order)
-  return steps.start_again(order)
+  return reboot.start_again(order)
 end
 
---- Runs on a machine: which boot of it this is.
-function M.witness() return { boot_id = steps.own_boot_id() } end
+--- Runs on a machine: which boot of it this is, and whether it is in the run
+--- level of the order.
+function M.witness(order)
+  return { boot_id = steps.own_boot_id(), in_run_level = order.level and shutdown.in_run_level(order.level) or nil }
+end
 
 return M

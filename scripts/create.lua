@@ -25,6 +25,7 @@ M.head = {
     "ctys -t pm -a create=reuse,l:lab02,broadcast:192.168.3.255:4711,console:cli lab01",
     "ctys -t kvm -a create=l:web1,ping:off lab01",
   },
+  grammar = "create_grammar",
   categories = { "intrusive" },
   touches = { "wol.send", "nic.read", "bridge.read", "probe", "ipmi.power_status", "ipmi.power_on", "stack", "shutdown", "action" },
 }
@@ -74,7 +75,7 @@ end
 function M.target(one)
   local order, target = one.order, one.target
   local _, ended = step.run(one.name, function()
-    local told = M.carry(order, target)
+    local told = steps.console_proves(order) and M.itself(order) or M.carry(order, target)
     if told.reconnect then told = M.reconnect(order, target) end
     local ended = M.confirm(order, told, target)
     return ended.state, ended
@@ -96,12 +97,19 @@ function M.reconnect(order, target)
   return M.carry(order, target)
 end
 
---- How it ended, with the console that was asked for.
+--- How it ended, with the login and the console that was asked for.
 function M.confirm(order, told, target)
-  if (told.exit or 0) ~= 0 or not steps.wants_console(order.wanted) then return told end
+  if (told.exit or 0) ~= 0 then return told end
+  local refused = M.lets_in(order, told, target)
+  if refused or not steps.wants_console(order.wanted) then return refused or told end
   local ok, err = pcall(M.console, order, told, target)
   if ok then return told end
-  return { exit = 1, state = told.state, seen_by = told.seen_by, text = told.text .. "; no console: " .. tostring(err.message or err), error = err }
+  return { exit = 1, state = told.seen_by and told.state or "unknown", seen_by = told.seen_by, text = told.text .. "; no console: " .. tostring(err.message or err), error = err }
+end
+
+--- SSHPING with a USER: whether that account is let in.
+function M.lets_in(order, told, target)
+  return steps.lets_in(order, told, target)
 end
 
 --- A login in this terminal, until its shell ends.
@@ -128,8 +136,7 @@ end
 
 --- The machine is the one that would send the packet: no look, no wake.
 function M.itself(order)
-  local asleep = order.wanted.wol or order.wanted.ipmi
-  return { state = "up", text = order.machine.name .. " is the executing host itself" .. (asleep and ": neither looked at nor woken" or "") }
+  return steps.itself(order)
 end
 
 --- The first look: whoever answers first is believed.

@@ -64,7 +64,7 @@ function M.machine(word)
   if kind and kind:lower():find("^m") then return { name = value, packet = wol.packet{ mac = value } } end
   if rows[1] then targets.invalid(string.format('"%s" is %s, whose MAC the inventory does not know', word, rows[1].name)) end
   targets.invalid(string.format(
-    '"%s" is neither a MAC (52:54:00:12:34:56, 52-54-00-12-34-56, 5254.0012.3456, 525400123456) nor in the inventory (l:LABEL, t:NAME, u:UUID, or a name)', word))
+    '"%s" is neither a MAC (52:54:00:12:34:56, 52-54-00-12-34-56, 5254.0012.3456, 5254-0012-3456, 525400-123456, 525400123456) nor in the inventory (l:LABEL, t:NAME, u:UUID, or a name)', word))
 end
 
 --- How the packets leave, as wol.send takes it.

@@ -9,6 +9,8 @@
 --     CANCEL = [<address>|ALL] [FORCE|STACK] [SELF]
 --              [RESET|REBOOT|INIT:<level>|(PAUSE|S3)|(SUSPEND|S4)|(POWEROFF|S5)[:<delay>]]
 --              [TIMEOUT:<s>] [WOL [IF:<interface>|BROADCAST:[addr]]]     VM types also: [CLIENT|SERVER|BOTH]
+--     <address> = L:<label> | T:<name or IP address> | M:<mac> | U:<uuid> | F:<file name>
+--              | ID:<path> | DBREC:<record> | BASE:<folder>
 --
 -- Only what can be said from the text alone is said here; whether an address
 -- fits the target, or TIMEOUT:0 is confirmed, is for the script.
@@ -46,7 +48,7 @@ local METHODS = { "poweroff", "reboot", "reset", "init", "pause", "suspend" }
 
 local keys = {
   all = { help = "every guest" },
-  force = { group = "reach", help = "cut off at the lowest hypervisor at once" },
+  force = { group = "reach", help = "nothing is asked: cut off at the lowest hypervisor at once" },
   stack = { group = "reach", help = "guests first, in order" },
   self = { help = "the machine itself, too" },
 
@@ -57,7 +59,7 @@ local keys = {
   suspend = { alias = { "s4" }, group = "method", help = "suspend to disk" },
   poweroff = { alias = { "s5" }, group = "method", value = "seconds", optional = true, noun = "the delay", help = "shut down" },
 
-  timeout = { value = "seconds", noun = "the timeout", help = "the deadline" },
+  timeout = { value = "seconds", noun = "the timeout", help = "the time of each guest; one that misses it is destroyed" },
   wol = { help = "arm wake-on-LAN before the machine goes down" },
   ["if"] = { value = "interface", noun = "the interface", needs = { "wol" }, group = "way", help = "interface to arm" },
   broadcast = { value = "endpoint", optional = true, noun = "the address", needs = { "wol" }, group = "way",
@@ -129,6 +131,9 @@ end
 
 local function hints_for(parsed, type)
   if type == "pm" and parsed.init and not parsed.self then
+    if parsed.init >= 2 and parsed.init <= 5 then
+      return { "INIT:" .. parsed.init .. " without SELF changes nothing: run levels 2 to 5 leave what runs on the machine alone; add SELF to change the machine's own" }
+    end
     return { "INIT without SELF cancels what runs on the machine and leaves the machine's own run level alone; add SELF to change it" }
   end
   return {}

@@ -10,6 +10,8 @@
 --              [BROADCAST:<addr>[:<port>] [PORT:<n>] [BMAC:<mac>] | IF:<interface>]
 --              [PING:ON|OFF|n%s] [SSHPING:ON|OFF|n%s] [WAITC:s] [WAITS:s] [STACKCHECK:…]
 --              [CONSOLE:CLI|XTERM|GTERM|EMACS|EMACSA|VNC|SOL|VM|NONE] [USER:<user>] [CALLOPTS:…] [XOPTS:…]
+--     <address> = L:<label> | T:<name or IP address> | M:<mac> | U:<uuid> | F:<file name>
+--              | ID:<path> | DBREC:<record> | BASE:<folder>
 --
 -- A value that was not typed is nil, so that the machine's row and the site's
 -- settings can fill it; the defaults of the action are the script's.

@@ -72,11 +72,12 @@ end
 --- The machine that the addresses name; nil where none was typed.
 function M.resolve(wanted)
   if not wanted.address then return nil end
-  if wanted.type ~= "pm" then return { name = tostring(wanted.address.value) } end
-  local machine = resolve.machine(wanted.address, wanted.addresses)
-  if wanted.address.kind == "DBREC" then
-    step.note(string.format("%s is %s now (address %s, MAC %s)", wanted.address.text, machine.name, machine.address or "unknown", machine.mac or "unknown"))
+  if wanted.type ~= "pm" then
+    choose.resolve(wanted)
+    return { name = wanted.address.rows and wanted.address.rows[1] or tostring(wanted.address.value) }
   end
+  local machine = resolve.machine(wanted.address, wanted.addresses)
+  resolve.note_record(wanted.address, machine)
   return machine
 end
 
@@ -143,9 +144,13 @@ function M.order(request, wanted, machine, target)
   local options = request.options or {}
   local order = {
     host = target.name, wanted = wanted, machine = machine or resolve.target(target.name),
-    ambiguous = options.ambiguous, yes = options.yes, by = options.by or "an operator",
+    ambiguous = targets.option(request, target, "ambiguous"), types = targets.option(request, target, "types"), yes = options.yes, by = options.by or "an operator",
   }
+  order.forward_agent = M.wants_console(wanted) and targets.option(request, target, "agent") or nil
   order.itself = wanted.type == "pm" and is_target(order.machine, target)
+  if order.itself and wanted.mode == "reconnect" and action.is_here(target.name) then
+    targets.invalid('CREATE: "RECONNECT": it would reboot this host, from which it is asked; -a cancel=reboot,self does that')
+  end
   if wanted.type == "pm" and not order.itself then
     needs_address(wanted, order.machine)
     order.mac, order.chassis = ways(wanted, order.machine)
@@ -291,6 +296,20 @@ function M.rebooted(order)
   return { state = "up", seen_by = "boot_id", text = order.machine.name .. " has rebooted" }
 end
 
+--- Whether the order asks nothing of the target but a console on it: that proves
+--- that it is up, so nothing need be carried there before.
+function M.console_proves(order)
+  return order.itself and M.wants_console(order.wanted) and order.wanted.mode ~= "reconnect"
+end
+
+--- The end of a machine that is the target itself.
+function M.itself(order)
+  if order.rebooted then return M.rebooted(order) end
+  if order.wanted.mode == "reconnect" then return { reconnect = true } end
+  local asleep = order.wanted.wol or order.wanted.ipmi
+  return { state = "up", text = order.machine.name .. " is the executing host itself" .. (asleep and ": neither looked at nor woken" or "") }
+end
+
 --- A machine that is up and was to be woken.
 function M.up_already(order, seen)
   local text = string.format("%s is up already (%s); say REUSE to use it as it is, CONNECT for a console alone, RECONNECT to reboot it",
@@ -302,7 +321,7 @@ end
 function M.down(order, seen)
   local text = string.format("%s is not seen up%s, and CONNECT never wakes; say REUSE to have it woken",
     order.machine.name, seen.seen_by and " (" .. (seen_words[seen.way] or seen.seen_by) .. ")" or "")
-  return failed(order, "unreachable", { state = "unknown", seen_by = seen.seen_by, text = text })
+  return failed(order, "unreachable", { state = seen.seen_by and "off" or "unknown", seen_by = seen.seen_by, text = text })
 end
 
 -- Reconnecting ---------------------------------------------------------------
@@ -333,7 +352,7 @@ end
 --- The guest that was addressed.
 function M.choose(order)
   local wanted = order.wanted
-  local list = choose.guests(wanted, walk.guests(), { machine = order.host, op = "create", several = "name one" })
+  local list = choose.guests(wanted, walk.guests(), { machine = order.host, op = "create", types = order.types, several = "name one" })
   return list[1]
 end
 
@@ -361,14 +380,38 @@ local function via(order, machine)
   return { order.host }
 end
 
---- Gives the operator's terminal a login on the machine.
-function M.console(order, told, target)
+-- How the desk reaches the machine that told is about.
+local function login_on(order, told, target)
   local machine = told.machine or order.machine
   local name = machine.name
   if not inventory.machine(name) and not order.itself then name = machine.address or name end
   if order.itself and action.is_here(order.host) then name = "localhost" end
-  local user = order.wanted.user or (order.itself and target.user or nil)
-  return action.console{ machine = name, user = user, via = via(order, machine) }
+  return { machine = name, user = order.wanted.user or (order.itself and target.user or nil), via = via(order, machine) }
+end
+
+--- SSHPING for a USER logs in as that, as often as it says. Nil where it was let
+--- in, or no user was named.
+---@return targets.End?
+function M.lets_in(order, told, target)
+  local trials, user = order.sshping, order.wanted.user
+  if not trials or not user then return nil end
+  local way, last = login_on(order, told, target), nil
+  local _, seen = try(order.machine.name .. " lets " .. user .. " in", trials, function()
+    local ok, err = pcall(action.login, way)
+    if ok then return { up = true, way = "and lets in", seen_by = "probe" } end
+    last = tostring(err.message or err)
+  end)
+  if seen then return nil end
+  local ended = not_reached(order, { packets = 0 }, "does not let " .. user .. " in", trials)
+  ended.text = ended.text .. ": " .. last
+  return ended
+end
+
+--- Gives the operator's terminal a login on the machine.
+function M.console(order, told, target)
+  local way = login_on(order, told, target)
+  way.forward_agent = order.forward_agent
+  return action.console(way)
 end
 
 return M

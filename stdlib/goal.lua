@@ -76,12 +76,20 @@ local function silent(machine, row, report, seconds)
   }
 end
 
+-- This machine ends this run on its way down; a run that is not ended proves
+-- that it is on, whatever does not answer.
+local function still_here(machine, seconds)
+  poll(seconds, function() return nil end)
+  return { exit = 1, state = "on", seen_by = "itself", text = string.format("%s took the request and still runs after %s", machine, clock(seconds)) }
+end
+
 --- Waits until a machine that was told to power off has done so.
 ---@param report table what its agent said last: accepted (its system took the request), at (when)
 ---@return table end of the target, see stdlib/targets.lua
 function M.off(machine, report, seconds)
   local row = inventory.machine(machine) or { name = machine, address = machine }
   if step.planning() then return { state = "off", text = machine .. " would be off" } end
+  if action.is_here(machine) then return still_here(machine, seconds) end
   if row.bmc or row.parent then return seen_off(machine, seconds) end
   return silent(machine, row, report, seconds)
 end
@@ -100,6 +108,16 @@ function M.rebooted(machine, before, seconds, boot_id)
   end)
   if now then return { state = "up", seen_by = "boot_id", text = machine .. " has rebooted and is up" } end
   return { exit = 1, state = "unknown", text = string.format("%s: asked to reboot, not confirmed after %s", machine, clock(seconds)) }
+end
+
+--- Waits until a machine that was told to change its run level is in it. In 1 it
+--- lets nobody in, so that nobody can see it.
+---@param reached fun(): boolean? asks the machine; nil where it does not answer
+function M.run_level(machine, level, seconds, reached)
+  local state = "run level " .. level
+  if step.planning() then return { state = state, text = string.format("%s would go to run level %d", machine, level) } end
+  if poll(seconds, reached) then return { state = state, seen_by = "itself", text = string.format("%s is in run level %d", machine, level) } end
+  return { exit = 1, state = "unknown", text = string.format("%s: asked to go to run level %d, not confirmed after %s", machine, level, clock(seconds)) }
 end
 
 return M

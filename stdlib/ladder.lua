@@ -26,48 +26,68 @@ function M.is_off(guest)
 end
 
 --- Calls a method of a guest; a hypervisor that does not answer raises.
-function M.ask(guest, method, options)
-  return task.deadline(ANSWER, guest[method], guest, options)
+---@param seconds number? how long it may take to answer
+function M.ask(guest, method, options, seconds)
+  return task.deadline(math.max(math.min(seconds or ANSWER, ANSWER), A_LOOK), guest[method], guest, options)
 end
 
 --- Waits until the hypervisor says that the guest is off.
 ---@return table? guest as it is now; nil where it is not off after that time
 function M.wait_off(guest, seconds)
-  local ok, seen = pcall(guest.await, guest, { states = { "off", "saved" }, deadline = math.max(seconds, A_LOOK) })
-  if ok then return seen end
-  if seen.kind == "timeout" then return nil end
-  error(seen, 0)
+  local finish = task.now() + math.max(seconds, A_LOOK)
+  repeat
+    local ok, seen = pcall(guest.await, guest, { states = { "off", "saved" }, deadline = finish - task.now() })
+    if ok then return seen end
+    if seen.kind ~= "timeout" then error(seen, 0) end
+    local left = finish - task.now() -- more than nothing where the hypervisor gave up before
+    if left > 0 then task.sleep(left < 2 * A_LOOK and left or A_LOOK) end
+  until left < 2 * A_LOOK or step.planning()
 end
 
---- A request that a guest does not understand is a step that fails; one that
---- the hypervisor could not be asked for is an error.
-local function try(guest, method, options)
-  local ok, err = pcall(M.ask, guest, method, options)
-  if ok then return true end
-  if err.kind == "unreachable" or err.kind == "timeout" then error(err, 0) end
-  step.progress(tostring(err.message or err))
-  return false
+--- A request that is not taken, or whose answer does not come (an agent in a
+--- guest that hangs), is a step that fails: the guest's state is what counts,
+--- and the next step. A hypervisor that is not there is an error.
+---@return string? kind of the error; nil where the request was taken
+local function try(guest, method, options, seconds)
+  local ok, err = pcall(M.ask, guest, method, options, seconds)
+  if ok then return nil end
+  if err.kind == "unreachable" then error(err, 0) end
+  step.progress(string.format("not by %s: %s", options and options.mode or method, tostring(err.message or err)))
+  return err.kind or "internal"
+end
+
+--- Lets a paused guest run again, so that it can shut down.
+function M.resume(guest, finish)
+  try(guest, "resume", nil, finish - task.now())
 end
 
 --- Asks the guest agent where its channel is connected, and gives it a short
 --- share of the time that is left.
 function M.by_agent(guest, finish)
-  if not guest.agent or not try(guest, "shutdown", { mode = "agent" }) then return nil end
-  step.progress("asked through the guest agent")
-  return M.wait_off(guest, (finish - task.now()) * AGENT_SHARE)
+  if not guest.agent or task.now() >= finish then return nil end
+  local share = task.now() + (finish - task.now()) * AGENT_SHARE
+  local mode = asking[guest.type]
+  if mode then step.otherwise(string.format("ask through %s, every %d s", mode, PRESS_EVERY), { after = share - task.now() }) end
+  local failed = try(guest, "shutdown", { mode = "agent" }, share - task.now())
+  if failed and failed ~= "timeout" then return nil end
+  if not failed then step.progress("asked through the guest agent") end
+  return M.wait_off(guest, share - task.now())
 end
 
 --- Asks as the guest's hypervisor does (power button, init control, control
---- ring), again and again until it is off or the time is over.
+--- ring), again and again until it is off or the time is over. Where that cannot
+--- be asked for, the guest still has its time: what was asked for before may
+--- take a while.
 function M.by_hypervisor(guest, finish)
   local mode = asking[guest.type]
-  if not mode then return nil end
-  repeat
-    if not try(guest, "shutdown", { mode = mode }) then return nil end
-    step.progress("asked through " .. mode)
+  while mode and task.now() < finish do
+    local failed = try(guest, "shutdown", { mode = mode }, finish - task.now())
+    if failed == "unsupported" then break end
+    if not failed then step.progress("asked through " .. mode) end
     local seen = M.wait_off(guest, math.min(PRESS_EVERY, finish - task.now()))
-    if seen then return seen end
-  until task.now() >= finish - A_LOOK
+    if seen or task.now() >= finish - A_LOOK then return seen end
+  end
+  return task.now() < finish and M.wait_off(guest, finish - task.now()) or nil
 end
 
 --- Cuts the guest off. A reply that was lost is not asked for again: the
@@ -75,11 +95,12 @@ end
 function M.destroy(guest)
   step.progress("cut off at its hypervisor")
   local ok, err = pcall(M.ask, guest, "destroy")
-  local seen = M.wait_off(guest, ANSWER)
-  if seen then return seen end
-  if ok then
+  local looked, seen = pcall(M.wait_off, guest, ANSWER)
+  if looked and seen then return seen end
+  if looked and ok then
     error({ kind = "timeout", op = "stack.destroy", host = guest.name, message = "its hypervisor took the request and still shows it on" }, 0)
   end
+  if not looked then err = seen end
   error({ kind = err.kind, op = "stack.destroy", host = guest.name, message = "unknown, not repeated: " .. tostring(err.message) }, 0)
 end
 

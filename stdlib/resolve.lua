@@ -28,12 +28,28 @@ local function values_of(address)
   return { tostring(address.value) }
 end
 
-local function rows_of(address)
+--- The rows of the inventory that an address means. A record's number means
+--- one only where the whole inventory is: at the desk.
+---@param address subopts.Address
+function M.rows(address)
   local rows = {}
   for _, value in ipairs(values_of(address)) do
     for _, row in ipairs(inventory.lookup(address.kind, value)) do rows[#rows + 1] = row end
   end
   return rows
+end
+
+--- The addresses that count: DBREC wins over all others.
+---@param decides subopts.Address?
+---@param all subopts.Address[]
+function M.counting(decides, all)
+  return decides and decides.kind == "DBREC" and { decides } or all
+end
+
+--- Says which machine a record's number means now.
+function M.note_record(address, machine)
+  if address.kind ~= "DBREC" then return end
+  step.note(string.format("%s is %s now (address %s, MAC %s)", address.text, machine.name, machine.address or "unknown", machine.mac or "unknown"))
 end
 
 local function both(a, b)
@@ -45,20 +61,14 @@ local function both(a, b)
   return list
 end
 
-local function names(rows)
-  local words = {}
-  for i, row in ipairs(rows) do words[i] = row.name end
-  return table.concat(words, ", ")
-end
-
 local function one_row(addresses)
   local found, typed
   for _, address in ipairs(addresses) do
-    local rows = rows_of(address)
+    local rows = M.rows(address)
     if #rows > 0 then
       local narrowed = found and both(found, rows) or rows
       if #narrowed == 0 then
-        targets.invalid(string.format('"%s" is %s, and "%s" is %s: one machine is meant', typed, names(found), address.text, names(rows)))
+        targets.invalid(string.format('"%s" is %s, and "%s" is %s: one machine is meant', typed, targets.names(found), address.text, targets.names(rows)))
       end
       found, typed = narrowed, address.text
     elseif not as_typed[address.kind] then
@@ -66,7 +76,7 @@ local function one_row(addresses)
     end
   end
   if found and #found > 1 then
-    targets.refuse(string.format('"%s" is more than one machine: %s; add an address that only one of them has', typed, names(found)))
+    targets.refuse(string.format('"%s" is more than one machine: %s; add an address that only one of them has', typed, targets.names(found)))
   end
   return found and found[1]
 end
@@ -76,7 +86,7 @@ end
 ---@param decides subopts.Address DBREC wins over all others
 ---@param all subopts.Address[]
 function M.machine(decides, all)
-  if decides.kind == "DBREC" then all = { decides } end
+  all = M.counting(decides, all)
   local row = one_row(all)
   local machine = row and with_row(row) or {}
   for _, address in ipairs(all) do

@@ -341,6 +341,22 @@ function Grammar:accepted(context, group)
   return table.concat(list, ", ")
 end
 
+local function column(text, width)
+  local pad = width - #text
+  return text .. (pad > 0 and (" "):rep(pad) or "")
+end
+
+--- The help on all keys, a line each: how it is written, and what it is for.
+---@return string
+function Grammar:help()
+  local lines = { "sub-options, with commas between them:" }
+  for _, name in ipairs(self.order) do
+    local key = self.keys[name]
+    lines[#lines + 1] = ("  " .. column(self:usage(name, spelling_of(key, name)), 40) .. "  " .. (key.help or "")):gsub("%s+$", "")
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
 -- Optimal string alignment distance: insertions, deletions, substitutions and
 -- swaps of neighbours.
 local function distance(a, b)

@@ -26,21 +26,34 @@ local M = {}
 --- Refuses a request with nothing changed: exit code 3.
 ---@param message string what was refused, and what the operator can do
 function M.refuse(message)
-  error({ kind = "denied", op = "request", message = message, exit = 3 }, 2)
+  error({ kind = "denied", op = "request", message = message, exit = 3 }, 0)
 end
 
 --- Says that the request itself is wrong: exit code 2.
 ---@param message string quotes what was typed and says what is accepted
 function M.invalid(message)
-  error({ kind = "invalid", op = "request", message = message, exit = 2 }, 2)
+  error({ kind = "invalid", op = "request", message = message, exit = 2 }, 0)
 end
 
 local refusals = { denied = 3, auth = 3, busy = 3, unsupported = 3, invalid = 2 }
 
---- The exit code of an error that ended a target before anything was changed.
+--- The exit code of an error that ended a target before anything was changed. A
+--- wrong request is found before the first contact: what a machine finds invalid
+--- is another thing.
 function M.exit_of(err)
   if type(err) ~= "table" then return 1 end
+  if err.kind == "invalid" and err.op == "agent.run" then return 1 end
   return err.exit or refusals[err.kind] or 1
+end
+
+--- Calls fn where something may have been changed before: an error that ends it
+--- is no refusal any more, whatever its kind.
+function M.after(fn, ...)
+  local ok, value = pcall(fn, ...)
+  if ok then return value end
+  if type(value) ~= "table" then value = { kind = "internal", op = "request", message = tostring(value) } end
+  value.exit = 1
+  error(value, 0)
 end
 
 --- Power is taken only from as many targets as the site allows; more need the
@@ -54,11 +67,38 @@ function M.limit(request, what)
   end
 end
 
+--- The names of machines or guests, for a message.
+function M.names(list)
+  local words = {}
+  for i, item in ipairs(list) do words[i] = item.name end
+  return table.concat(words, ", ")
+end
+
 --- The TARGETs of the request, or this machine where there is none.
 ---@return targets.Target[]
 function M.of(request)
   if request.targets and #request.targets > 0 then return request.targets end
   return { { name = "localhost", options = {} } }
+end
+
+--- An option as it is in force for a target: its own, else the call's.
+function M.option(request, target, name)
+  local value = (target.options or {})[name]
+  if value == nil then value = (request.options or {})[name] end
+  return value
+end
+
+local function has(list, word)
+  for _, item in ipairs(list or {}) do
+    if item == word then return true end
+  end
+  return false
+end
+
+-- How many at once: one after the other with -b seq.
+local function at_once(options)
+  if has(options.background, "seq") then return 1 end
+  return options.limit or inventory.setting("limit")
 end
 
 local function ended(name, op, outcome)
@@ -71,6 +111,12 @@ local function ended(name, op, outcome)
   return M.exit_of(outcome.error)
 end
 
+-- The run was stopped before this target had its end.
+local function stopped(name, op, begun)
+  step.result(name, { op = op, state = begun and "unknown" or nil,
+    error = { kind = "canceled", op = op, host = name, message = begun and "stopped before its goal was seen" or "not begun, nothing was changed" } })
+end
+
 -- 3 and 2 promise that nothing was changed, so beside another end they are 1.
 local function fold(exits)
   local first = exits[1] or 0
@@ -80,16 +126,25 @@ local function fold(exits)
   return first
 end
 
---- Calls fn for each target at once, or limit at a time, and reports each end.
+--- Calls fn for each target at once, or limit at a time, or with -b seq one
+--- after the other, and reports each as it ends. Where the run is stopped, those
+--- that had not ended are reported too.
 ---@param fn fun(target: targets.Target): targets.End?
 ---@return table result {exit=…}
 function M.each(request, op, fn)
-  local list = M.of(request)
-  local outcomes = task.settle(list, fn, { limit = request.options and request.options.limit or inventory.setting("limit") })
-  local exits = {}
-  for i, outcome in ipairs(outcomes) do
-    exits[i] = ended(list[i].name, op, outcome)
+  local list, exits, begun = M.of(request), {}, {}
+  local function one(target, i)
+    begun[i] = true
+    local ok, value = pcall(fn, target)
+    exits[i] = ended(target.name, op, { ok = ok, value = value, error = value })
   end
+  task.finally(function()
+    task.settle(list, one, { limit = at_once(request.options or {}) })
+  end, function()
+    for i, target in ipairs(list) do
+      if not exits[i] then stopped(target.name, op, begun[i]) end
+    end
+  end)
   return { exit = fold(exits) }
 end
 

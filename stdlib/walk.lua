@@ -7,6 +7,9 @@ local power = require "power"
 
 local M = {}
 
+-- The longest that a hypervisor may take to say what it carries.
+local ANSWER = 30
+
 -- Which types of guest a TYPE of the command line means.
 local kinds = {
   xen = { xen = true }, kvm = { kvm = true }, qemu = { qemu = true, kvm = true }, lxc = { lxc = true },
@@ -17,24 +20,33 @@ function M.is_type(guest, type)
   return type == "vm" or type == "all" or (kinds[type] or {})[guest.type] == true
 end
 
-local function among(guest, types)
+--- Whether a guest is of one of the types (-T); all are where none is given.
+---@param types string[]?
+function M.among(guest, types)
+  if not types or #types == 0 then return true end
   for _, type in ipairs(types) do
     if M.is_type(guest, type) then return true end
   end
   return false
 end
 
+local function ask(hypervisor, on_silence)
+  if not on_silence then return task.deadline(ANSWER, stack.list, { uri = hypervisor.uri }) end
+  local ok, guests = pcall(task.deadline, ANSWER, stack.list, { uri = hypervisor.uri })
+  if ok then return guests end
+  on_silence(guests)
+  return {}
+end
+
 --- All guests of the hypervisors on this machine, running or not. A hypervisor
 --- that does not answer raises: what it carries is not known.
----@param types string[]? only these types (-T); all where left out
-function M.guests(types)
+---@param on_silence fun(err: table)? called for a hypervisor that does not answer; those of the others are given then
+function M.guests(on_silence)
   local guests, seen = {}, {}
-  for _, hypervisor in ipairs(stack.hypervisors()) do
-    for _, guest in ipairs(stack.list{ uri = hypervisor.uri }) do
+  for _, hypervisor in ipairs(task.deadline(ANSWER, stack.hypervisors)) do
+    for _, guest in ipairs(ask(hypervisor, on_silence)) do
       local id = guest.uri .. " " .. guest.uuid
-      if not seen[id] and (not types or #types == 0 or among(guest, types)) then
-        guests[#guests + 1] = guest
-      end
+      if not seen[id] then guests[#guests + 1] = guest end
       seen[id] = true
     end
   end
@@ -45,7 +57,10 @@ local function find_row(guest, host)
   local by_uuid = inventory.lookup("U", guest.uuid)
   if #by_uuid > 0 then return by_uuid[1] end
   for _, row in ipairs(inventory.children(host or "")) do
-    if (row.label or row.name) == guest.name then return row end
+    if (row.label or row.name) == guest.name then
+      if not row.uuid or row.uuid == "" then return row end
+      step.warn(string.format("%s has the UUID %s, and its row in machines.lua another (%s): the row is not used", guest.name, guest.uuid, row.uuid))
+    end
   end
 end
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ctys/cmd/ctys/render"
 	"ctys/luabind"
 )
 
@@ -60,7 +61,7 @@ func readable(err error, verbose int) error {
 // interruption is the cause of a run that Ctrl-C or SIGTERM ended.
 type interruption struct{}
 
-func (interruption) Error() string { return "interrupted" }
+func (interruption) Error() string { return render.Interrupted }
 
 // Is makes it a cancellation to whoever asks.
 func (interruption) Is(target error) bool { return target == context.Canceled }

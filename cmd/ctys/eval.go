@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -132,15 +133,40 @@ func (a *app) plain(options form.Options, name, text string, argv []string, show
 		}
 		if !show {
 			if len(result.Values) == 1 {
-				return exitIn(luabind.Plain(result.Values[0]))
+				return exitOfPlain(luabind.Plain(result.Values[0]))
 			}
 			return exitReached, nil
+		}
+		if options.JSON {
+			return exitReached, writeJSON(a.stdout, result)
 		}
 		for _, value := range result.Values {
 			fmt.Fprintln(ses.reader.Output(), luabind.Format(value))
 		}
 		return exitReached, nil
 	})
+}
+
+// writeJSON writes one value a line; standard output is theirs alone then.
+func writeJSON(out io.Writer, result luabind.Result) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	for _, value := range result.Values {
+		if err := encoder.Encode(luabind.Plain(value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exitOfPlain reads what a file without a head returned. An action would not
+// have been called, and that is no success.
+func exitOfPlain(result any) (int, error) {
+	if fields, ok := result.(map[string]any); ok && fields["action"] == "function" {
+		return 0, luabind.Errorf(luabind.Invalid, "ctys run", "",
+			"the file returns an action and was not seen to have a head, so the action was not called; write M.head = {…} into the file, or put it into a folder of $CTYS_PATH and call it by its name")
+	}
+	return exitIn(result)
 }
 
 // chunk runs a text, as an expression first where it may be one.

@@ -76,3 +76,14 @@ func TestCommandLineCanBePasted(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+func TestNothingWasChangedIsNotSaidAfterWrites(t *testing.T) {
+	for _, test := range []struct{ exit, writes, want int }{
+		{exitReached, 1, exitReached}, {exitFailed, 1, exitFailed}, {exitRefused, 0, exitRefused}, {exitInvalid, 0, exitInvalid},
+		{exitRefused, 1, exitFailed}, {exitInvalid, 1, exitFailed}, {exitInterrupted, 1, exitInterrupted},
+	} {
+		if got := afterWrites(test.exit, test.writes); got != test.want {
+			t.Errorf("exit %d after %d writes: %d, want %d", test.exit, test.writes, got, test.want)
+		}
+	}
+}

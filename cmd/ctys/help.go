@@ -19,6 +19,19 @@ const usage = `usage:
   ctys script ls | show NAME | eject NAME
   ctys help [NAME | MODULE | MODULE.FUNCTION]
   ctys lab                     a simulated rack with real sockets on loopback
+options of the ctys form; those with * also in parentheses, of all targets before
+the first one, or of one directly behind its name: lab01'(-n -l root)'
+  -t TYPE            pm, xen, kvm, qemu, vbox, vmw, lxc, vm
+  -T LIST *          types of guests that CANCEL looks at (all)
+  -n *               as --plan
+  -b MODE[,MODE] *   sync; par, or seq: one target after the other
+  -l USER *          user for targets without one
+  -A 0|1 *           an address may mean several machines
+  -Z LIST, -z PTY *  KSU, SUDO, NOKSU, NOSUDO, ALL; NOPTY, PTY, 1, 2: without effect yet
+  -Y *               a console may use the keys of your SSH agent
+  -p FILE            as --inventory
+  -o FORMAT, -X      results as terse (records with semicolons), table or json; -X is terse
+  -V, -h, -H TOPIC   version, this text, what is known about a topic
 options of every form, also before NAME:
   --inventory FILE   machines.lua (else $CTYS_INVENTORY, the user's, the system's)
   --plan             read everything, change nothing, print what would be done
@@ -45,9 +58,11 @@ func (a *app) help(options form.Options, argv []string) int {
 		return exitReached
 	}
 	name := words[0]
-	if text, ok := scriptHelp(name); ok {
-		io.WriteString(a.stdout, text)
-		return exitReached
+	for _, spelling := range []string{name, strings.ToLower(name)} { // an action is read without regard to case
+		if text, ok := scriptHelp(spelling); ok {
+			io.WriteString(a.stdout, text)
+			return exitReached
+		}
 	}
 	if text := manual().Help(name); text != "" {
 		io.WriteString(a.stdout, text)
@@ -77,7 +92,11 @@ func scriptHelp(name string) (string, bool) {
 		text := leadingComment(source.Text)
 		return text, text != ""
 	}
-	return head.Text(), true
+	subOptions, err := head.SubOptions(path)
+	if err != nil {
+		subOptions = "sub-options: " + err.Error() + "\n"
+	}
+	return head.Text() + subOptions, true
 }
 
 // leadingComment is the first block of comment lines of a Lua file.

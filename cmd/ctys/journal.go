@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"net/url"
-	"strings"
 	"sync"
 
 	"ctys/luabind"
@@ -71,20 +69,9 @@ func (l *lazyJournal) Sync(ctx context.Context, number uint64) error {
 	return l.file.Sync(ctx, number)
 }
 
-// actsHere tells whether an event is the intent to take down this machine, or a
-// guest of a hypervisor on it: one whose URI names no other host. What another
-// machine tells has that machine's name.
-func actsHere(event luabind.Event) bool {
-	if event.Kind != luabind.KindIntent || event.Host != "" {
-		return false
-	}
-	if strings.HasPrefix(event.Op, "shutdown.") {
-		return true
-	}
-	uri, _, _ := strings.Cut(event.Object, " ")
-	parsed, err := url.Parse(uri)
-	return strings.HasPrefix(event.Op, "stack.") && err == nil && parsed.Host == ""
-}
+// actsHere tells whether an event is the intent to change this machine. What an
+// agent tells has its machine's name, and is held by a lease there.
+func actsHere(event luabind.Event) bool { return agent.ActsOn("", event) }
 
 // hold keeps other runs away from this machine until the end; l.mu is held.
 func (l *lazyJournal) hold(ctx context.Context) error {

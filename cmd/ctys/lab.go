@@ -19,15 +19,18 @@ import (
 // labHead is what ctys lab says about itself, as a script's head does.
 var labHead = luabind.Head{
 	Name: "lab", What: "A simulated rack with real sockets on loopback: BMCs, a listener for magic packets, SSH servers. It ends with Ctrl-C.",
-	Usage: "[--dir DIR] [--network A.B] [--stuck NAME…] | tell DIR COMMAND…",
+	Usage: "[--dir DIR] [--network A.B] [--bmcs N] [--stuck NAME…] | tell DIR COMMAND…",
 	Arguments: []luabind.Argument{
 		{Name: "dir", Type: luabind.ArgumentString, Options: []string{"--dir"}, Help: "for the lab's files; without it a folder that is removed at the end"},
 		{Name: "network", Type: luabind.ArgumentString, Options: []string{"--network"}, Value: "A.B", Help: "first two bytes of every address, within 127 (127.77)"},
 		{Name: "wake_port", Type: luabind.ArgumentInteger, Options: []string{"--wake-port"}, Value: "PORT", Min: 1, Max: 65535, Help: "where magic packets are waited for (4009)"},
+		{Name: "bmcs", Type: luabind.ArgumentInteger, Options: []string{"--bmcs"}, Value: "N", Min: 1, Max: simulated.MostBMCs, Help: "so many machines more that are only a BMC: bmc0001 and following, the group @bmcs"},
+		{Name: "slots", Type: luabind.ArgumentInteger, Options: []string{"--slots"}, Value: "N", Min: 1, Max: 64, Help: "sessions that each of these BMCs holds at a time (64; small BMCs have 4)"},
 		{Name: "stuck", Type: luabind.ArgumentList, Options: []string{"--stuck"}, Value: "NAME", Help: "a machine whose shutdown never ends"},
 		{Name: "words", Type: luabind.ArgumentList, Help: "tell DIR COMMAND…: send a command to a lab that runs (help lists them)"},
 	},
-	Examples: []string{"ctys lab --dir /tmp/rack", "ctys lab tell /tmp/rack state", "ctys lab tell /tmp/rack stuck db1"},
+	Examples: []string{"ctys lab --dir /tmp/rack", "ctys lab tell /tmp/rack state", "ctys lab tell /tmp/rack stuck db1",
+		"ctys lab --dir /tmp/rack --bmcs 1000", "ctys lab tell /tmp/rack bmc bmc0001"},
 	Declared: true,
 }
 
@@ -84,8 +87,11 @@ func (a *app) labServe(arguments map[string]any) int {
 	defer stop()
 	network, _ := arguments["network"].(string)
 	port, _ := arguments["wake_port"].(float64)
+	bmcs, _ := arguments["bmcs"].(float64)
+	slots, _ := arguments["slots"].(float64)
 	rack, err := simulated.Lab(ctx, simulated.LabOptions{
 		Dir: dir, Version: programVersion(), Network: network, WakePort: int(port), Stuck: texts(arguments["stuck"]),
+		BMCs: int(bmcs), Slots: int(slots),
 	})
 	if err != nil {
 		a.complain(err)

@@ -15,8 +15,13 @@ func main() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(rarely)
 	}
+	armed = true
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
+
+// armed takes the safety catch off the power to take this machine down: the
+// program may, where its request says SELF, and its tests may not.
+var armed bool
 
 // rarely lets the heap grow to five times what is in use before it is
 // collected: a run is short and its heap is small.

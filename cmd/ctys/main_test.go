@@ -10,7 +10,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"ctys": main})
+	testscript.Main(m, map[string]func(){
+		"ctys": func() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }, // main, not armed
+	})
 }
 
 // TestScripts runs the whole program as a user does: testdata/script/*.txtar.

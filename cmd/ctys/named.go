@@ -67,7 +67,17 @@ func (s *session) call(ctx context.Context, script string, request any) (int, er
 	if err != nil {
 		return 0, err
 	}
-	return exitIn(result)
+	exit, err := exitIn(result)
+	return afterWrites(exit, s.runtime.Writes()), err
+}
+
+// afterWrites keeps the promise of 2 and 3, that nothing was changed: a target
+// may be refused late, when some of its guests are down already.
+func afterWrites(exit, writes int) int {
+	if writes > 0 && (exit == exitInvalid || exit == exitRefused) {
+		return exitFailed
+	}
+	return exit
 }
 
 // exitIn reads the field exit of what an action returned.
@@ -115,6 +125,9 @@ func targetOptions(o form.Options) map[string]any {
 	}
 	if o.User != "" {
 		options["user"] = o.User
+	}
+	if len(o.Types) > 0 {
+		options["types"] = anyList(o.Types)
 	}
 	if len(o.Background) > 0 {
 		options["background"] = anyList(o.Background)

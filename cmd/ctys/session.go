@@ -75,10 +75,13 @@ func (a *app) open(s setup) *session {
 func (s *session) rendering() render.Options {
 	return render.Options{
 		Out: s.app.stdout, Err: s.app.stderr,
-		JSON: s.setup.options.JSON, Verbose: s.setup.options.Verbose > 0, Plan: s.setup.plan, Hints: s.setup.hints,
+		JSON: s.setup.options.JSON, Format: formats[s.setup.options.Output], Verbose: s.setup.options.Verbose > 0, Plan: s.setup.plan, Hints: s.setup.hints,
 		Screen: screenOf(s.app.stderr), Start: s.began, Now: time.Now,
 	}
 }
+
+// formats are those of -o beside json.
+var formats = map[string]render.Format{"terse": render.Terse, "table": render.Table}
 
 // printed is what scripts print, in the hands of the reader of the moment.
 type printed struct{ s *session }
@@ -154,6 +157,9 @@ func (s *session) do(work func(ctx context.Context) (exit int, err error)) int {
 
 // finish tells how it went and gives the exit code.
 func (s *session) finish(ctx context.Context, o outcome, interrupted bool) int {
+	if o.err != nil {
+		s.reader.Refuse()
+	}
 	s.reader.Close()
 	exit, err := s.verdict(ctx, o, interrupted)
 	if err != nil {

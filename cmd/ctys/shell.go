@@ -44,18 +44,19 @@ func (a *app) repl(options form.Options, argv []string) int {
 	return exit
 }
 
-// untilTerminated runs the loop to its end, or until SIGTERM.
-func untilTerminated(loop func()) int {
+// untilTerminated runs the loop to its end, or until SIGTERM or a Ctrl-C that
+// the loop could not stop for.
+func untilTerminated(loop func() bool) int {
 	terminated := make(chan os.Signal, 1)
 	signal.Notify(terminated, syscall.SIGTERM)
 	defer signal.Stop(terminated)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		loop()
-	}()
+	ended := make(chan bool, 1)
+	go func() { ended <- loop() }()
 	select {
-	case <-ended:
+	case well := <-ended:
+		if !well {
+			return exitInterrupted
+		}
 		return exitReached
 	case <-terminated:
 		return exitInterrupted

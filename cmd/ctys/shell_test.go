@@ -138,6 +138,7 @@ func TestShell(t *testing.T) {
 	p.sees("go on? [yes] ")
 	p.types("yes\r")
 	p.sees("true")
+	p.sees("ctys> ") // before it, Ctrl-D is for the terminal
 	p.types("\x04")
 	p.ends(exitReached)
 
@@ -157,6 +158,41 @@ func TestShell(t *testing.T) {
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+	p.ends(exitInterrupted)
+}
+
+// Who is stopped at a question leaves the keys that follow to the prompt.
+func TestInterruptedQuestionReadsNothingMore(t *testing.T) {
+	p := atTerminal(t, t.TempDir(), "repl")
+	p.sees("ctys> ")
+	p.types("step.confirm(\"go on?\")\r")
+	p.sees("go on? [yes] ")
+	p.types("\x03")
+	p.sees("interrupted")
+	p.sees("ctys> ")
+	for range 3 {
+		p.types("20 + 22\r")
+		p.sees("\n42\r\n")
+		p.sees("ctys> ")
+	}
+	p.types("\x04")
+	p.ends(exitReached)
+}
+
+// A pattern cannot be stopped, so a second Ctrl-C ends the session.
+func TestSecondInterruptEndsTheShell(t *testing.T) {
+	p := atTerminal(t, t.TempDir(), "repl")
+	p.sees("ctys> ")
+	p.types("print(\"begins\") string.find(string.rep(\"a\", 40), string.rep(\"a*\", 16) .. \"b\")\r")
+	p.sees("\nbegins\r\n")
+	for range 100 { // a signal that is still pending swallows the next
+		if strings.Contains(p.all(), "so the session ends") {
+			break
+		}
+		p.types("\x03")
+		time.Sleep(100 * time.Millisecond)
+	}
+	p.sees("so the session ends")
 	p.ends(exitInterrupted)
 }
 

@@ -30,6 +30,12 @@ func (s *session) answer(ctx context.Context, question ask, events func(luabind.
 			return nil, err
 		}
 		return s.nested(ctx, order, events)
+	case serviceCarry:
+		var names []string
+		if err := s.read(question, &names); err != nil {
+			return nil, err
+		}
+		return s.carry(ctx, names)
 	case serviceShutDown:
 		var request downRequest
 		if err := s.read(question, &request); err != nil {
@@ -83,6 +89,18 @@ func (s *session) nested(ctx context.Context, order luabind.Order, events func(l
 	}
 	order.Inventory = string(s.desk.options.Inventory.Subset(append(rows, s.family(machine.Name)...)))
 	return s.desk.runAt(ctx, order, events, s.depth+1)
+}
+
+func (s *session) carry(ctx context.Context, names []string) (any, error) {
+	machines := make([]luabind.Machine, len(names))
+	for i, name := range names {
+		machine, err := s.guest(serviceCarry, luabind.Machine{Name: name})
+		if err != nil {
+			return nil, err
+		}
+		machines[i] = machine
+	}
+	return s.desk.carry(ctx, machines), nil
 }
 
 func (s *session) shutDown(ctx context.Context, request downRequest) error {

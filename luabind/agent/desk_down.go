@@ -107,6 +107,12 @@ func oneLine(words string) string {
 	return strings.Join(strings.Fields(clean), " ")
 }
 
+// Login is luabind.Relocator; the connection stays for what follows.
+func (d *Desk) Login(ctx context.Context, machine luabind.Machine) error {
+	_, err := d.connect(ctx, placeOf(machine))
+	return err
+}
+
 // Console gives the operator's terminal a login shell on a machine, over SSH,
 // or here where the machine is this one, and returns its exit status.
 func (d *Desk) Console(ctx context.Context, machine luabind.Machine) (int, error) {
@@ -117,15 +123,13 @@ func (d *Desk) Console(ctx context.Context, machine luabind.Machine) (int, error
 	if err != nil {
 		return 0, err
 	}
-	return line.Terminal(ctx, remote.TerminalRequest{In: d.options.Stdin, Out: d.options.Stdout})
+	return line.Terminal(ctx, remote.TerminalRequest{In: d.options.Stdin, Out: d.options.Stdout, ForwardAgent: machine.ForwardAgent})
 }
 
+// isHere is true where no machine is named: a host name may be that of several,
+// and SSH leads to the right one.
 func isHere(machine luabind.Machine) bool {
-	if machine.Name == "" || machine.Name == "localhost" {
-		return true
-	}
-	name, err := os.Hostname()
-	return err == nil && machine.Name == name && machine.User == "" && len(machine.Via) == 0
+	return machine.Name == "" || machine.Name == "localhost"
 }
 
 // consoleHere needs no terminal of its own: the shell gets the operator's.

@@ -21,6 +21,8 @@ const (
 	comeBackWait = 30 * time.Second
 	downWait     = 10 * time.Second
 	comeBackStep = time.Second
+	// fruitless is how many lines in a row may end at once without a word.
+	fruitless = 30
 	// cancelWait is how long an agent that was told to stop may take to say how
 	// that ended.
 	cancelWait = 10 * time.Second
@@ -59,10 +61,14 @@ type session struct {
 	job  string
 	last luabind.Event
 
+	heard   bool // a word on the line that there is
+	useless int  // lines before it that had none
+
 	down     bool // it is about to take its machine down
 	accepted bool // and its system has taken that request
 	receipt  bool // and the agent has our receipt
 	downAt   time.Time
+	report   map[string]any // what the agent has reported for the case that it is gone before its result
 }
 
 // Run is luabind.Relocator: it carries an order out on its machine and tells
@@ -72,6 +78,7 @@ type session struct {
 //
 //	{lost = true, down = true, accepted = …, receipt = …, at = seconds, last = number of the last event}
 //
+// together with what the script gave to journal.receipt as its report,
 // and in any other case the error is of kind Unreachable with a *LostLine as
 // cause. The end of ctx tells the agent to stop, and waits for it shortly.
 func (d *Desk) Run(ctx context.Context, order luabind.Order, events func(luabind.Event)) (any, error) {
@@ -108,6 +115,8 @@ func (s *session) run(ctx context.Context) (any, error) {
 		return nil, &primitives.Error{Kind: primitives.Unreachable, Op: opRun, Host: s.host(), Message: "the order could not be sent", Cause: err}
 	}
 	for {
+		began := s.desk.clock.Now()
+		s.heard = false
 		result, err := s.converse(ctx, c)
 		if result != nil && ctx.Err() != nil {
 			return result.Value, failed(result.Error, opRun, s.host())
@@ -120,6 +129,9 @@ func (s *session) run(ctx context.Context) (any, error) {
 		}
 		if s.job == "" {
 			return nil, s.lost(err)
+		}
+		if s.isFutile(ctx, s.desk.clock.Now().Sub(began)) {
+			return s.giveUp(ctx, err)
 		}
 		if c, err = s.comeBack(ctx); err != nil {
 			return s.giveUp(ctx, err)
@@ -148,10 +160,16 @@ func (s *session) giveUp(ctx context.Context, err error) (any, error) {
 }
 
 func (s *session) wentDown() map[string]any {
-	return map[string]any{
+	result := map[string]any{
 		"lost": true, "down": true, "accepted": s.accepted, "receipt": s.receipt,
 		"at": float64(s.downAt.UnixMilli()) / 1000, "last": float64(s.last.Seq),
 	}
+	for key, value := range s.report {
+		if _, ours := result[key]; !ours {
+			result[key] = value
+		}
+	}
+	return result
 }
 
 func (s *session) lost(why error) error {
@@ -161,6 +179,18 @@ func (s *session) lost(why error) error {
 	}
 	return &primitives.Error{Kind: primitives.Unreachable, Op: opRun, Host: s.host(), Message: message,
 		Cause: &LostLine{Job: s.job, LastSeq: s.last.Seq, Last: s.last, Down: s.down}}
+}
+
+// isFutile tells that coming back leads nowhere: the machine answers, and what
+// answers for the job there ends at once, again and again. It waits between two
+// such lines.
+func (s *session) isFutile(ctx context.Context, lasted time.Duration) bool {
+	if s.heard || lasted > comeBackWait {
+		s.useless = 0
+		return false
+	}
+	s.useless++
+	return s.useless > fruitless || s.useless > 1 && s.desk.clock.Sleep(ctx, comeBackStep) != nil
 }
 
 // comeBack connects again and has the agent go on behind the last event. It
@@ -208,8 +238,10 @@ func (s *session) converse(ctx context.Context, c *channel) (*outcome, error) {
 		case message.Job != "" && s.job == "":
 			s.job = message.Job
 		case message.Event != nil:
+			s.heard = s.heard || message.Event.Seq > s.last.Seq
 			s.take(*message.Event, c)
 		case message.Ask != nil:
+			s.heard = true
 			answers.begin(*message.Ask)
 		case message.Forget != 0:
 			answers.forget(message.Forget)
@@ -265,7 +297,11 @@ func (s *session) take(event luabind.Event, c *channel) {
 	if event.Kind != luabind.KindRequest && event.Kind != luabind.KindEnd { // those frame the agent's own journal
 		s.events(event)
 	}
-	if s.down || event.Kind == luabind.KindReceipt && event.Host == s.host() {
+	asked := event.Kind == luabind.KindReceipt && event.Host == s.host()
+	if asked {
+		s.report = event.Data
+	}
+	if s.down || asked {
 		s.receipt = c.to.send(line{Receipt: event.Seq}) == nil
 	}
 }

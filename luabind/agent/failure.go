@@ -14,7 +14,7 @@ func failureOf(err error) *luabind.Failure {
 	}
 	var script *luabind.ScriptError
 	if errors.As(err, &script) {
-		return &luabind.Failure{Kind: string(script.Kind), Message: script.Error()}
+		return &luabind.Failure{Kind: string(script.Kind), Message: script.Error(), Exit: luabind.ExitOf(err)}
 	}
 	var own *primitives.Error
 	if !errors.As(err, &own) {
@@ -27,7 +27,7 @@ func failureOf(err error) *luabind.Failure {
 		}
 		message += own.Cause.Error()
 	}
-	return &luabind.Failure{Kind: string(own.Kind), Op: own.Op, Host: own.Host, Message: message}
+	return &luabind.Failure{Kind: string(own.Kind), Op: own.Op, Host: own.Host, Message: message, Exit: luabind.ExitOf(err)}
 }
 
 var kinds = map[primitives.Kind]bool{
@@ -48,5 +48,9 @@ func failed(failure *luabind.Failure, op, host string) error {
 	if failure.Op != "" {
 		op, host = failure.Op, failure.Host
 	}
-	return &primitives.Error{Kind: kind, Op: op, Host: host, Message: failure.Message}
+	err := &primitives.Error{Kind: kind, Op: op, Host: host, Message: failure.Message}
+	if failure.Exit != 0 {
+		return &luabind.ExitError{Err: err, Exit: failure.Exit}
+	}
+	return err
 }

@@ -106,7 +106,7 @@ func storedOutcome(dir, id string) outcome {
 	}
 	if err != nil {
 		return outcome{Vanished: true, Error: failureOf(primitives.Errorf(primitives.Unreachable, "agent.attach", "",
-			"job %s was cut short: its process is gone and has left no result (its journal is on that machine: ctys journal %s)", id, id))}
+			"job %s was cut short: its process is gone and has left no result (its journal is on that machine: %s)", id, filepath.Join(dir, id, journal.FileName)))}
 	}
 	return kept
 }

@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"io"
+	"net/url"
+	"strings"
 
 	"ctys/luabind"
 	"ctys/luabind/journal"
@@ -22,8 +24,9 @@ type Host struct {
 	Clock    primitives.Clock
 	StateDir func() (string, error) // folder of the jobs
 	// Lease keeps other runs away from this machine until it is closed;
-	// primitives.Busy where another has it.
-	Lease func(ctx context.Context, job string) (io.Closer, error)
+	// primitives.Busy where another has it. It is taken when a job begins to
+	// change this machine; warning is what the operator is told with that.
+	Lease func(ctx context.Context, job string) (lease io.Closer, warning string, err error)
 	// Life ends when the machine loses its power, which only a simulated one
 	// survives to tell: a job then ends without a word.
 	Life context.Context
@@ -49,10 +52,34 @@ func (h Host) withDefaults() Host {
 // that it runs on: desks may call one machine by several names.
 const ThisMachine = "this-machine"
 
-func (h Host) takeLease(ctx context.Context, job string) (io.Closer, error) {
-	dir, _, err := journal.LeaseDir()
+func (h Host) takeLease(ctx context.Context, job string) (lease io.Closer, warning string, err error) {
+	dir, shared, err := journal.LeaseDir()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return journal.Acquire(ctx, h.Clock, dir, ThisMachine, job)
+	if !shared {
+		warning = "runs of other accounts on this machine are not seen: the leases are in " + dir
+	}
+	taken, err := journal.Acquire(ctx, h.Clock, dir, ThisMachine, job)
+	return taken, warning, err
+}
+
+// ActsOn tells whether an event is the intent to change the machine whose run
+// has told it, by the name that its events have: to take it down, to arm or
+// undo its interfaces, or to do something to a guest of a hypervisor on it,
+// whose URI then names no other host. A magic packet changes no sender.
+func ActsOn(machine string, event luabind.Event) bool {
+	if event.Kind != luabind.KindIntent || event.Host != machine {
+		return false
+	}
+	power, _, _ := strings.Cut(event.Op, ".")
+	switch power {
+	case "shutdown", "nic", "bridge":
+		return true
+	case "stack":
+		uri, _, _ := strings.Cut(event.Object, " ")
+		parsed, err := url.Parse(uri)
+		return err == nil && parsed.Host == ""
+	}
+	return false
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"io"
 	"sync"
 	"testing/fstest"
 
@@ -82,8 +81,14 @@ func (j *job) carryOut(ctx context.Context) (any, error) {
 	if release != nil {
 		defer release()
 	}
-	runtime := luabind.New(j.capabilities(capabilities, powers), j.options(powers))
-	return runtime.CallScript(ctx, j.order.Script, j.order.Function, j.order.Request)
+	keeper := &recorder{job: j, journal: j.journal, refusal: j.refusal, log: j.log}
+	defer keeper.release()
+	if j.refusal != nil {
+		keeper.warn("what takes power away is refused there: " + j.refusal.Error())
+	}
+	runtime := luabind.New(j.capabilities(capabilities, powers), j.options(powers, keeper))
+	value, err := runtime.CallScript(ctx, j.order.Script, j.order.Function, j.order.Request)
+	return value, luabind.AfterWrites(err, runtime.Writes())
 }
 
 // capabilities replaces what only the desk has.
@@ -100,23 +105,16 @@ func (j *job) capabilities(own luabind.Capabilities, inv *inventory.Inventory) l
 	return own
 }
 
-func (j *job) options(inv *inventory.Inventory) luabind.Options {
+func (j *job) options(inv *inventory.Inventory, keeper *recorder) luabind.Options {
 	authority := j.order.Authority
 	options := luabind.Options{
 		Authority: &authority, Plan: j.order.Plan, Yes: j.order.Yes, MayDown: j.order.MayDown, Self: j.order.Machine.Name,
 		Inventory: inv, Settings: j.order.Settings,
 		Receipt: j.hub.awaitReceipt,
-		Stdout:  io.Discard,
 	}
 	if len(j.order.Modules) > 0 {
 		options.Path = append(options.Path, modules(j.order.Modules))
 	}
-	if j.refusal != nil {
-		options.JournalRequired = j.refusal
-		options.Events = j.log.add
-		return options
-	}
-	keeper := &recorder{journal: j.journal, log: j.log}
 	options.Journal, options.Stdout = keeper, printed{keeper}
 	return options
 }

@@ -121,20 +121,24 @@ func (a *agent) start(ctx context.Context) error {
 		return a.carryOutHere(ctx, newJob(a.host, *first.Order))
 	}
 	dir, err := a.host.StateDir()
+	id := ""
+	if err == nil {
+		id, err = createJob(dir, a.host.Clock, *first.Order)
+	}
 	if err != nil {
 		j := newJob(a.host, *first.Order)
-		j.refusal = err
-		return a.withLease(ctx, j)
+		j.refusal = &primitives.Error{Kind: primitives.Denied, Op: "agent.start", Host: first.Order.Machine.Name, Message: "no journal can be written", Cause: err}
+		if j.id, err = journal.NewID(a.host.Clock.Now(), nil); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stderr, "ctys agent:", j.refusal)
+		return a.carryOutHere(ctx, j)
 	}
-	return a.detach(ctx, dir, first)
+	return a.detach(ctx, dir, id)
 }
 
-func (a *agent) detach(ctx context.Context, dir string, first line) error {
-	id, err := createJob(dir, a.host.Clock, *first.Order)
-	if err == nil {
-		err = a.launch(ctx, a.host, dir, id)
-	}
-	if err != nil {
+func (a *agent) detach(ctx context.Context, dir, id string) error {
+	if err := a.launch(ctx, a.host, dir, id); err != nil {
 		return a.stdout.send(line{Result: &outcome{Error: failureOf(err)}})
 	}
 	if err := a.stdout.send(line{Job: id}); err != nil {
@@ -145,21 +149,6 @@ func (a *agent) detach(ctx context.Context, dir string, first line) error {
 		return err
 	}
 	return relay(conn, 1, a.stdin.from, a.stdout.to)
-}
-
-// withLease keeps other runs away although there is no folder for a journal.
-func (a *agent) withLease(ctx context.Context, j *job) error {
-	id, err := journal.NewID(a.host.Clock.Now(), nil)
-	if err != nil {
-		return err
-	}
-	lease, err := a.host.Lease(ctx, id)
-	if err != nil {
-		return a.stdout.send(line{Result: &outcome{Error: failureOf(err)}})
-	}
-	defer lease.Close()
-	fmt.Fprintln(a.stderr, "ctys agent:", j.refusal)
-	return a.carryOutHere(ctx, j)
 }
 
 // carryOutHere runs a job whose life is that of its line.
@@ -190,18 +179,24 @@ func (a *agent) attach(id, text string) error {
 	if err := a.greet(); err != nil {
 		return err
 	}
+	// A folder that cannot be written any more still tells what was done.
 	dir, err := a.host.StateDir()
-	if err != nil {
-		return err
+	var conn net.Conn
+	if dir != "" {
+		conn, err = a.reach(dir, id)
 	}
-	conn, err := a.reach(dir, id)
 	if err != nil {
-		return a.stdout.send(line{Result: &outcome{Error: failureOf(err), Vanished: true}})
+		return a.lose(err)
 	}
 	if conn == nil {
 		return a.recount(dir, id, from)
 	}
 	return relay(conn, from, a.stdin.from, a.stdout.to)
+}
+
+// lose tells a desk that of its job nothing more can be told.
+func (a *agent) lose(why error) error {
+	return a.stdout.send(line{Result: &outcome{Error: failureOf(why), Vanished: true}})
 }
 
 // reach connects to a job, and gives nil where it is over: nobody writes its
@@ -226,7 +221,7 @@ func (a *agent) reach(dir, id string) (net.Conn, error) {
 func (a *agent) recount(dir, id string, from uint64) error {
 	log, err := journal.Read(filepath.Join(dir, id, journal.FileName))
 	if err != nil {
-		return err
+		return a.lose(err)
 	}
 	for _, event := range log.Entries {
 		if event.Seq < from {

@@ -1,15 +1,18 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +22,7 @@ import (
 	"ctys/primitives"
 	"ctys/primitives/ipmi"
 	"ctys/primitives/shutdown"
+	"ctys/primitives/wol"
 )
 
 // world is a desk and machines whose agents run in this process, connected by
@@ -58,8 +62,9 @@ func (w *world) plainHost(machine string, powers luabind.Capabilities) Host {
 		Version:      "test",
 		Capabilities: func(context.Context, luabind.Order) (luabind.Capabilities, func(), error) { return powers, nil, nil },
 		StateDir:     func() (string, error) { return dir, nil },
-		Lease: func(ctx context.Context, job string) (io.Closer, error) {
-			return journal.Acquire(ctx, primitives.SystemClock{}, w.dir, machine, job)
+		Lease: func(ctx context.Context, job string) (io.Closer, string, error) {
+			lease, err := journal.Acquire(ctx, primitives.SystemClock{}, w.dir, machine, job)
+			return lease, "", err
 		},
 	}
 }
@@ -205,6 +210,26 @@ func TestErrorOfTheScriptKeepsItsKind(t *testing.T) {
 		_, err := run(t, w, order, &heard{})
 		if primitives.KindOf(err) != primitives.Busy || !strings.Contains(err.Error(), "the guest is locked") || !strings.Contains(err.Error(), "job.lua:2") {
 			t.Errorf("plan %v: %v", plan, err)
+		}
+	}
+}
+
+// The exit code that an error asks for comes over the line; behind a write it
+// is no refusal any more.
+func TestErrorOfTheScriptKeepsItsExit(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	w.host = func(machine string) Host { return w.plainHost(machine, luabind.Capabilities{Shutdown: falling{}}) }
+	for script, want := range map[string]int{
+		`function M.here() error{kind = "invalid", message = "no such guest", exit = 1} end`: 1,
+		`function M.here() error{kind = "denied", message = "it is not for you"} end`:        0,
+		`function M.here()
+  shutdown.announce{message = "going down"}
+  error{kind = "denied", message = "it is not for you", exit = 3}
+end`: 1,
+	} {
+		_, err := run(t, w, w.order("lab01", script), &heard{})
+		if err == nil || luabind.ExitOf(err) != want {
+			t.Errorf("%s: exit %d of %v, want %d", script, luabind.ExitOf(err), err, want)
 		}
 	}
 }
@@ -468,22 +493,49 @@ func TestCancelReachesTheAgent(t *testing.T) {
 	}
 }
 
+// A run has a machine from its first change to its end: another that would
+// change it is refused, and one that only reads, or sends a packet, is not.
 func TestSecondRunFindsTheMachineTaken(t *testing.T) {
-	w := newWorld(t, "", DeskOptions{})
-	h := &heard{}
-	var second error
-	h.hook = func(event luabind.Event) {
-		if event.Text == "mine" {
-			_, second = run(t, w, w.order("lab01", `function M.here() return 1 end`), &heard{})
-		}
-	}
-	if _, err := run(t, w, w.order("lab01", `function M.here() step.note("mine"); task.sleep(0.05) end`), h); err != nil {
-		t.Fatal(err)
-	}
-	if primitives.KindOf(second) != primitives.Busy {
-		t.Errorf("the second run: %v", second)
+	const keeps, takesDown = `journal.keep("ran", function() return 1 end)`, `shutdown.announce{message = "down"}`
+	for _, test := range []struct {
+		name, first, second string
+		want                primitives.Kind
+	}{
+		{"both keep", keeps, keeps, primitives.Busy},
+		{"an intent after a keep", keeps, takesDown, primitives.Busy},
+		{"a keep after an intent", takesDown, keeps, primitives.Busy},
+		{"the second only reads", keeps, `return shutdown.identity().boot_id`, ""},
+		{"both wake others", `wol.send{mac = "52:54:00:00:00:01", address = "127.0.0.1"}`, `wol.send{mac = "52:54:00:00:00:02", address = "127.0.0.1"}`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t, "", DeskOptions{})
+			w.host = func(machine string) Host {
+				return w.plainHost(machine, luabind.Capabilities{Shutdown: falling{}, WOL: packets{}})
+			}
+			h := &heard{}
+			var second error
+			h.hook = func(event luabind.Event) {
+				if event.Text == "mine" {
+					_, second = run(t, w, w.order("lab01", "function M.here() "+test.second+" end"), &heard{})
+				}
+			}
+			if _, err := run(t, w, w.order("lab01", "function M.here() "+test.first+`; step.note("mine"); task.sleep(0.05) end`), h); err != nil {
+				t.Fatal(err)
+			}
+			if (second != nil || test.want != "") && primitives.KindOf(second) != test.want {
+				t.Errorf("the second run: %v", second)
+			}
+			if _, err := run(t, w, w.order("lab01", "function M.here() "+test.second+" end"), &heard{}); err != nil {
+				t.Errorf("after the first: %v", err)
+			}
+		})
 	}
 }
+
+// packets takes magic packets and sends none.
+type packets struct{}
+
+func (packets) Send(context.Context, wol.Request) (wol.Sent, error) { return wol.Sent{}, nil }
 
 func TestReceiptIsGiven(t *testing.T) {
 	w := newWorld(t, "", DeskOptions{})
@@ -511,6 +563,7 @@ func (f falling) Do(ctx context.Context, _ shutdown.Request) (shutdown.Accepted,
 	return shutdown.Accepted{}, ctx.Err()
 }
 
+func (falling) InRunLevel(context.Context, int) (bool, error) { return false, nil }
 func (falling) Identity(context.Context) (shutdown.Identity, error) {
 	return shutdown.Identity{Hostname: "lab01", BootID: "1"}, nil
 }
@@ -523,11 +576,11 @@ func TestMachineThatHasAnnouncedItsEnd(t *testing.T) {
 		host.Life = life
 		return host
 	}
-	order := w.order("lab01", `function M.here() journal.receipt{deadline = 5}; shutdown.apply{machine = "lab01", method = "poweroff"} end`)
+	order := w.order("lab01", `function M.here() journal.receipt{deadline = 5, report = {ran = {"web1"}, down = "not this"}}; shutdown.apply{machine = "lab01", method = "poweroff"} end`)
 	order.MayDown = true
 	value, err := run(t, w, order, &heard{})
 	result, _ := value.(map[string]any)
-	if err != nil || result["lost"] != true || result["down"] != true || result["receipt"] != true {
+	if err != nil || result["lost"] != true || result["down"] != true || result["receipt"] != true || fmt.Sprint(result["ran"]) != "[web1]" {
 		t.Fatal(value, err)
 	}
 }
@@ -546,6 +599,84 @@ func TestMachineThatIsLost(t *testing.T) {
 	var lost *LostLine
 	if primitives.KindOf(err) != primitives.Unreachable || !errors.As(err, &lost) || lost.Down || lost.Job == "" || lost.Last.Text != "last words" {
 		t.Fatal(err, lost)
+	}
+}
+
+// A machine that answers, and whose agent ends at once whenever it is called to
+// go on, is not called for ever.
+func TestAgentThatOnlySaysHello(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{Clock: hastyClock{}})
+	open := w.desk.open
+	w.desk.open = func(ctx context.Context, machine luabind.Machine, argv ...string) (*channel, error) {
+		if argv[0] == "start" {
+			return open(ctx, machine, argv...)
+		}
+		near, far := net.Pipe()
+		far.Close()
+		p := pipeProcess{near, make(chan struct{})}
+		close(p.ended)
+		return &channel{process: p, from: newLineReader(near), to: newLineWriter(near), words: &head{}}, nil
+	}
+	h := &heard{hook: func(event luabind.Event) {
+		if event.Text == "last words" {
+			w.cut("lab01")
+		}
+	}}
+	_, err := run(t, w, w.order("lab01", `function M.here() step.note("last words"); task.sleep(0.5) end`), h)
+	var lost *LostLine
+	if primitives.KindOf(err) != primitives.Unreachable || !errors.As(err, &lost) || lost.Last.Text != "last words" {
+		t.Fatal(err)
+	}
+}
+
+// A folder that has become full or read-only while a job ran still tells a desk
+// that comes back what the job has done.
+func TestComingBackToAFolderThatCannotBeWritten(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{Clock: hastyClock{}})
+	var full atomic.Bool
+	w.host = func(machine string) Host {
+		host := w.plainHost(machine, luabind.Capabilities{})
+		dir := filepath.Join(w.dir, machine)
+		host.StateDir = func() (string, error) {
+			if full.Load() {
+				return dir, primitives.Errorf(primitives.Denied, "test", "", "no space left on device")
+			}
+			return dir, nil
+		}
+		return host
+	}
+	h := &heard{hook: func(event luabind.Event) {
+		if event.Text == "first" {
+			full.Store(true)
+			w.cut("lab01")
+		}
+	}}
+	value, err := run(t, w, w.order("lab01", `function M.here() step.note("first"); task.sleep(0.05); return "over" end`), h)
+	if err != nil || value != "over" {
+		t.Fatal(value, err)
+	}
+}
+
+// A job whose journal is damaged is lost, and the desk hears why.
+func TestDamagedJournalIsTold(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	const id = "20260731-142530-042-9f3a61c2"
+	folder := filepath.Join(w.dir, "lab01", id)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, journal.FileName), []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	Serve(context.Background(), []string{"attach", id, "1"}, strings.NewReader(""), &said, io.Discard, w.host("lab01"))
+	from := newLineReader(&said)
+	if first, err := from.next(); err != nil || first.Hello == nil {
+		t.Fatal(first, err)
+	}
+	last, err := from.next()
+	if err != nil || last.Result == nil || !last.Result.Vanished || !strings.Contains(last.Result.Error.Message, journal.FileName+":1") {
+		t.Errorf("%+v, %v", last.Result, err)
 	}
 }
 

@@ -110,17 +110,27 @@ end`), h)
 // Where nothing can be kept on disk, what takes power away is refused, and all
 // else goes on.
 func TestMachineWithoutStateFolder(t *testing.T) {
+	t.Run("read-only", func(t *testing.T) {
+		machineWithoutStateFolder(t, "read-only", func() (string, error) {
+			return "", primitives.Errorf(primitives.Denied, "test", "", "read-only")
+		})
+	})
+	t.Run("full when the order is kept", func(t *testing.T) {
+		machineWithoutStateFolder(t, "cannot be made", func() (string, error) { return "/proc/none/of/that", nil })
+	})
+}
+
+func machineWithoutStateFolder(t *testing.T, why string, stateDir func() (string, error)) {
 	w := newWorld(t, "", DeskOptions{})
 	w.host = func(machine string) Host {
 		host := w.plainHost(machine, luabind.Capabilities{Shutdown: falling{}})
-		host.StateDir = func() (string, error) {
-			return "", primitives.Errorf(primitives.Denied, "test", "", "read-only")
-		}
+		host.StateDir = stateDir
 		return host
 	}
 	order := w.order("lab01", `
 function M.here()
   step.note("goes on")
+  print("also")
   local ok, err = pcall(shutdown.apply, {machine = "lab01", method = "poweroff"})
   return {ok = ok, kind = err.kind}
 end`)
@@ -133,6 +143,12 @@ end`)
 	if notes := h.texts(luabind.KindNote); !reflect.DeepEqual(notes, []string{"goes on"}) {
 		t.Errorf("notes %q", notes)
 	}
+	if output := h.texts(luabind.KindOutput); !reflect.DeepEqual(output, []string{"also"}) {
+		t.Errorf("output %q", output)
+	}
+	if warnings := h.texts(luabind.KindWarning); len(warnings) != 1 || !strings.Contains(warnings[0], why) {
+		t.Errorf("warnings %q", warnings)
+	}
 }
 
 // A socket's path may be longer than the system takes.
@@ -141,7 +157,7 @@ func TestFolderWithALongName(t *testing.T) {
 	w.dir = filepath.Join(w.dir, strings.Repeat("long", 30))
 	w.host = func(machine string) Host {
 		host := w.plainHost(machine, luabind.Capabilities{})
-		host.Lease = func(context.Context, string) (io.Closer, error) { return io.NopCloser(nil), nil }
+		host.Lease = func(context.Context, string) (io.Closer, string, error) { return io.NopCloser(nil), "", nil }
 		return host
 	}
 	if value, err := run(t, w, w.order("lab01", `function M.here() return 1 end`), &heard{}); err != nil || value != 1.0 {
@@ -213,4 +229,24 @@ func FuzzLine(f *testing.F) {
 			t.Fatal(again, err)
 		}
 	})
+}
+
+// Where leases cannot be shared between the accounts of a machine, the operator
+// is told, once.
+func TestLeaseThatOthersDoNotSee(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	w.host = func(machine string) Host {
+		host := w.plainHost(machine, luabind.Capabilities{Shutdown: falling{}})
+		host.Lease = func(context.Context, string) (io.Closer, string, error) {
+			return io.NopCloser(nil), "runs of other accounts are not seen", nil
+		}
+		return host
+	}
+	h := &heard{}
+	_, err := run(t, w, w.order("lab01", `function M.here()
+  for i = 1, 3 do journal.keep("k" .. i, function() return i end); shutdown.announce{message = "down"} end
+end`), h)
+	if warnings := h.texts(luabind.KindWarning); err != nil || !reflect.DeepEqual(warnings, []string{"runs of other accounts are not seen"}) {
+		t.Errorf("%q, %v", warnings, err)
+	}
 }

@@ -14,6 +14,7 @@ import (
 const (
 	serviceSecret   = "secret"   // argument: its name in the shipped inventory
 	serviceRun      = "run"      // luabind.Order for a guest of the asking machine
+	serviceCarry    = "carry"    // names of such guests: which of them carry others?
 	serviceShutDown = "shutdown" // downRequest for such a guest
 	serviceStatus   = "status"   // bmcRequest
 	serviceControl  = "control"  // bmcRequest
@@ -47,9 +48,21 @@ func (r deskRelocator) Run(ctx context.Context, order luabind.Order, events func
 	return value, err
 }
 
+// Carry is luabind.Relocator.
+func (r deskRelocator) Carry(ctx context.Context, machines []string) (map[string]bool, error) {
+	var seen map[string]bool
+	err := r.hub.ask(ctx, serviceCarry, machines, &seen, nil)
+	return seen, err
+}
+
 // ShutDown is luabind.Relocator.
 func (r deskRelocator) ShutDown(ctx context.Context, machine luabind.Machine, request shutdown.Request) error {
 	return r.hub.ask(ctx, serviceShutDown, downRequest{machine, request}, nil, nil)
+}
+
+// Login is luabind.Relocator.
+func (r deskRelocator) Login(_ context.Context, machine luabind.Machine) error {
+	return primitives.Errorf(primitives.Unsupported, "action.login", machine.Name, "only the desk has the operator's keys")
 }
 
 // Console is luabind.Relocator.

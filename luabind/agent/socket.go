@@ -82,13 +82,8 @@ func runJob(ctx context.Context, host Host, dir, id string, ready func(error)) {
 	}
 }
 
-// begin takes the machine and lets desks in.
+// begin lets desks in.
 func (j *job) begin(ctx context.Context, folder string, ready func(error)) error {
-	lease, err := j.host.Lease(ctx, j.id)
-	if err != nil {
-		return err
-	}
-	defer lease.Close()
 	listener, err := listenIn(folder)
 	if err != nil {
 		return primitives.Wrap("agent.start", j.order.Machine.Name, "the job's socket cannot be made", err)
@@ -98,7 +93,6 @@ func (j *job) begin(ctx context.Context, folder string, ready func(error)) error
 	go j.accept(listener)
 	ready(nil)
 	j.run(ctx)
-	lease.Close()
 	j.linger()
 	return nil
 }

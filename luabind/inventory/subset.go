@@ -116,7 +116,7 @@ func (w *writer) text(key, text string) {
 }
 
 func (w *writer) texts(key string, texts []string) {
-	if len(texts) > 0 {
+	if texts != nil { // an empty list says that there is none
 		w.field(key, listText(texts))
 	}
 }

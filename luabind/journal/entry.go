@@ -76,6 +76,8 @@ type Failure struct {
 	Op      string `json:"op,omitempty"`
 	Host    string `json:"host,omitempty"`
 	Message string `json:"message"`
+	// Exit is the exit code that the error asks for; 0 leaves it to its kind.
+	Exit int `json:"exit,omitempty"`
 }
 
 // Key names one write so that a run that is repeated finds it again: siblings

@@ -34,7 +34,7 @@ func Create(dir, job string, clock primitives.Clock) (*Journal, error) {
 	}
 	if err := os.Mkdir(folder, folderMode); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return nil, primitives.Errorf(primitives.Busy, op, "", "%s is there already; ctys resume goes on with it", folder)
+			return nil, primitives.Errorf(primitives.Busy, op, "", "%s is there already, of another run", folder)
 		}
 		return nil, primitives.Wrap(op, "", "the run's folder cannot be made", err)
 	}
@@ -136,7 +136,7 @@ func Jobs(dir string) ([]string, error) {
 func lockFile(op string, file *os.File) error {
 	err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
-		return primitives.Errorf(primitives.Busy, op, "", "%s is written by a run that goes on; ctys attach shows it", file.Name())
+		return primitives.Errorf(primitives.Busy, op, "", "%s is written by a run that goes on", file.Name())
 	}
 	return primitives.Wrap(op, "", "the journal cannot be locked", err)
 }
@@ -151,7 +151,7 @@ func jobFolder(op, dir, job string) (string, error) {
 
 func notThere(op, path string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return primitives.Errorf(primitives.Invalid, op, "", "there is no %s; ctys jobs lists the runs", path)
+		return primitives.Errorf(primitives.Invalid, op, "", "there is no %s", path)
 	}
 	return primitives.Wrap(op, "", "the journal cannot be opened", err)
 }

@@ -92,8 +92,8 @@ func busy(machine string, holder Holder, known bool) error {
 	if !known {
 		return primitives.Errorf(primitives.Busy, leaseOp, machine, "another run has this machine and is just beginning; try again")
 	}
-	return primitives.Errorf(primitives.Busy, leaseOp, machine, "run %s has this machine (process %d of %s, since %s); wait for it, or see ctys attach %s",
-		holder.Job, holder.PID, holder.Account, holder.Since.Local().Format(time.DateTime), holder.Job)
+	return primitives.Errorf(primitives.Busy, leaseOp, machine, "run %s has this machine (process %d of %s, since %s); wait for its end",
+		holder.Job, holder.PID, holder.Account, holder.Since.Local().Format(time.DateTime))
 }
 
 // Close gives the machine free. Only the first call does anything.

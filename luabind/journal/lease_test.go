@@ -36,7 +36,7 @@ func TestLeaseIsForOneRun(t *testing.T) {
 	if primitives.KindOf(err) != primitives.Busy {
 		t.Fatal(err)
 	}
-	for _, part := range []string{"lease.acquire lab01: run " + testJob, fmt.Sprintf("process %d of %s", os.Getpid(), lease.Holder.Account), "since 2", "ctys attach " + testJob} {
+	for _, part := range []string{"lease.acquire lab01: run " + testJob, fmt.Sprintf("process %d of %s", os.Getpid(), lease.Holder.Account), "since 2", "wait for its end"} {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("%v lacks %q", err, part)
 		}

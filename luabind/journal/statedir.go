@@ -15,7 +15,8 @@ const systemState = "/var/lib/ctys"
 // $XDG_STATE_HOME/ctys/jobs, where that is not set ~/.local/state/ctys/jobs,
 // for root without a home /var/lib/ctys/jobs. Where it cannot be written the
 // error is primitives.Denied and says why; what a run may do without a journal
-// is for the caller to decide.
+// is for the caller to decide. The folder is given beside the error where it is
+// known: what is in it may still be read.
 func StateDir() (string, error) {
 	const op = "journal.statedir"
 	base := stateBase()
@@ -24,7 +25,7 @@ func StateDir() (string, error) {
 	}
 	dir := filepath.Join(base, "jobs")
 	if err := tryFolder(dir); err != nil {
-		return "", &primitives.Error{Kind: primitives.Denied, Op: op, Message: dir + " cannot be written (give another with --journal)", Cause: err}
+		return dir, &primitives.Error{Kind: primitives.Denied, Op: op, Message: dir + " cannot be written (give another with --journal)", Cause: err}
 	}
 	return dir, nil
 }

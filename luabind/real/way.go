@@ -55,6 +55,16 @@ func (w *way) ShutDown(ctx context.Context, machine luabind.Machine, request shu
 	return w.open().ShutDown(ctx, machine, request)
 }
 
+// Carry is luabind.Relocator.
+func (w *way) Carry(ctx context.Context, machines []string) (map[string]bool, error) {
+	return w.open().Carry(ctx, machines)
+}
+
+// Login is luabind.Relocator.
+func (w *way) Login(ctx context.Context, machine luabind.Machine) error {
+	return w.open().Login(ctx, machine)
+}
+
 // Console is luabind.Relocator.
 func (w *way) Console(ctx context.Context, machine luabind.Machine) (int, error) {
 	return w.open().Console(ctx, machine)

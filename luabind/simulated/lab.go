@@ -3,6 +3,7 @@ package simulated
 import (
 	"context"
 	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,9 +30,18 @@ type LabOptions struct {
 	Network string
 	// WakePort is where magic packets are waited for; 0 is lab.DefaultWakePort.
 	WakePort int
+	// BMCs is how many machines stand beside the rack that have a BMC and nothing
+	// else, bmc0001, bmc0002, …; up to MostBMCs.
+	BMCs int
+	// Slots is how many sessions each of these BMCs holds at a time; 0 is 64. Small
+	// BMCs of the field have 4.
+	Slots int
 	// Stuck names machines whose next shutdown never ends.
 	Stuck []string
 }
+
+// MostBMCs is how many machines a lab can have that are only a BMC.
+const MostBMCs = 16384
 
 // Rack is a lab that runs.
 type Rack struct{ served *lab.Lab }
@@ -48,7 +58,17 @@ func (r *Rack) Wait() { r.served.Wait() }
 // network that is not on loopback and for a machine that the rack does not
 // have, Internal for a folder that cannot be written.
 func Lab(ctx context.Context, options LabOptions) (*Rack, error) {
-	world := sim.Rack(options.Seed, primitives.SystemClock{}, sim.Shape{Network: options.Network})
+	if options.BMCs < 0 || options.BMCs > MostBMCs {
+		return nil, primitives.Errorf(primitives.Invalid, "lab", "", "a lab has from 0 to %d BMCs beside its rack, not %d", MostBMCs, options.BMCs)
+	}
+	shape := sim.Shape{Network: options.Network, Slots: options.Slots}
+	if shape.Network != "" {
+		if _, err := netip.ParseAddr(shape.Network + ".0.1"); err != nil {
+			return nil, primitives.Errorf(primitives.Invalid, "lab", shape.Network, "a network is the first two bytes of an address, 127.77 for instance")
+		}
+	}
+	world := sim.Rack(options.Seed, primitives.SystemClock{}, shape)
+	world.AddBMCs(options.BMCs, shape)
 	for _, name := range options.Stuck {
 		if _, known := world.Machine(name); !known {
 			return nil, primitives.Errorf(primitives.Invalid, "lab", name, "the rack has no such machine (it has %s)", strings.Join(world.Names(), ", "))
@@ -56,7 +76,7 @@ func Lab(ctx context.Context, options LabOptions) (*Rack, error) {
 		world.HangInShutdown(name, true)
 	}
 	machines := &labMachines{world: world, options: options}
-	served, err := lab.Serve(ctx, world, lab.Options{Dir: options.Dir, WakePort: options.WakePort, Agent: machines.agent})
+	served, err := lab.Serve(ctx, world, lab.Options{Dir: options.Dir, Seed: options.Seed, WakePort: options.WakePort, Agent: machines.agent})
 	if err != nil {
 		return nil, err
 	}
@@ -89,12 +109,13 @@ func (l *labMachines) agent(ctx context.Context, machine string, argv []string, 
 		},
 		Clock:    l.world.Clock(),
 		StateDir: func() (string, error) { return l.folder("jobs", machine) },
-		Lease: func(ctx context.Context, job string) (io.Closer, error) {
+		Lease: func(ctx context.Context, job string) (io.Closer, string, error) {
 			dir, err := l.folder("leases", machine)
 			if err != nil {
-				return nil, err
+				return nil, "", err
 			}
-			return journal.Acquire(ctx, l.world.Clock(), dir, agent.ThisMachine, job)
+			lease, err := journal.Acquire(ctx, l.world.Clock(), dir, agent.ThisMachine, job)
+			return lease, "", err
 		},
 		Life: ctx,
 	}

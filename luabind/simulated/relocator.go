@@ -4,7 +4,9 @@ package simulated
 
 import (
 	"context"
+	"errors"
 	"io/fs"
+	"maps"
 	"testing/fstest"
 	"time"
 
@@ -48,32 +50,76 @@ type Relocator struct {
 // caller's line ends when the machine goes down; the nested run ends with it.
 func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(luabind.Event)) (any, error) {
 	if err := r.view.Enter(ctx, order.Machine.Name); err != nil {
-		return nil, err
+		return nil, primitives.Errorf(primitives.KindOf(err), "remote.connect", order.Machine.Name, "%v", err)
 	}
 	line, closeLine := r.view.Line(ctx, order.Machine.Name)
 	defer closeLine()
-	down, accepted := false, false
-	var at time.Time
+	end := farewell{machine: order.Machine.Name}
 	runtime, err := r.runtime(ctx, order, func(event luabind.Event) {
-		if event.Kind == luabind.KindIntent && event.Op == "shutdown.apply" {
-			down, at = true, event.At
-		}
-		if event.Kind == luabind.KindOutcome && event.Op == "shutdown.apply" && event.Error == nil {
-			accepted = true
-		}
+		end.take(event)
 		events(event)
 	})
 	if err != nil {
 		return nil, err
 	}
 	result, err := runtime.CallScript(line, order.Script, order.Function, order.Request)
-	if line.Err() != nil && ctx.Err() == nil && down {
-		return map[string]any{"lost": true, "down": true, "accepted": accepted, "at": float64(at.UnixMilli()) / 1000}, nil
+	if line.Err() != nil && ctx.Err() == nil && end.down {
+		return end.words(), nil
 	}
 	if line.Err() != nil && ctx.Err() == nil {
 		return nil, context.Cause(line)
 	}
-	return result, err
+	return result, luabind.AfterWrites(crossed(err, order.Machine.Name), runtime.Writes())
+}
+
+// crossed is what an agent's line leaves of a script's error: its kind, its
+// message and its exit code, and none of the other fields that a script has put
+// there.
+func crossed(err error, machine string) error {
+	var script *luabind.ScriptError
+	if !errors.As(err, &script) {
+		return err
+	}
+	plain := primitives.Errorf(script.Kind, "agent.run", machine, "%s", script.Error())
+	if exit := luabind.ExitOf(err); exit != 0 {
+		return &luabind.ExitError{Err: plain, Exit: exit}
+	}
+	return plain
+}
+
+// farewell is what a machine's events say of its own going down. Those of the
+// machines in it come the same way and say nothing of it.
+type farewell struct {
+	machine        string
+	down, accepted bool
+	at             time.Time
+	report         map[string]any // for the case that there is no result
+}
+
+// words are the result where the machine is gone before there is one.
+func (f *farewell) words() map[string]any {
+	result := maps.Clone(f.report)
+	if result == nil {
+		result = map[string]any{}
+	}
+	maps.Copy(result, map[string]any{"lost": true, "down": true, "accepted": f.accepted, "at": float64(f.at.UnixMilli()) / 1000})
+	return result
+}
+
+func (f *farewell) take(event luabind.Event) {
+	if event.Kind == luabind.KindReceipt && event.Host == f.machine {
+		f.report = event.Data
+	}
+	if event.Op != "shutdown.apply" || event.Host != f.machine {
+		return
+	}
+	switch event.Kind {
+	case luabind.KindIntent:
+		f.down, f.at = true, event.At
+	case luabind.KindOutcome:
+		f.accepted = event.Error == nil
+		f.down = f.accepted || event.Error.Kind == string(primitives.Canceled) || event.Error.Kind == string(primitives.Timeout)
+	}
 }
 
 func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events func(luabind.Event)) (*luabind.Runtime, error) {
@@ -112,6 +158,29 @@ func (r *Relocator) ShutDown(ctx context.Context, machine luabind.Machine, reque
 	}
 	_, err := r.world.At(machine.Name).Shutdown().Do(ctx, request)
 	return err
+}
+
+// Carry looks into those that can be entered.
+func (r *Relocator) Carry(ctx context.Context, machines []string) (map[string]bool, error) {
+	desk := r
+	if r.desk != nil {
+		desk = r.desk
+	}
+	seen := map[string]bool{}
+	for _, name := range machines {
+		if desk.view.Enter(ctx, name) != nil {
+			continue
+		}
+		if hypervisors, err := r.world.At(name).Stack().Hypervisors(ctx, ""); err == nil {
+			seen[name] = len(hypervisors) > 0
+		}
+	}
+	return seen, ctx.Err()
+}
+
+// Login is let in where the machine can be entered.
+func (r *Relocator) Login(ctx context.Context, machine luabind.Machine) error {
+	return r.view.Enter(ctx, machine.Name)
 }
 
 // Console is not part of a simulation.

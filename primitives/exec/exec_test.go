@@ -146,8 +146,8 @@ func TestProgramOfTheCurrentDirectoryIsNotFoundByPath(t *testing.T) {
 // one that ignores SIGTERM: nobody of the group is left.
 func TestContextEndsTheWholeGroup(t *testing.T) {
 	cases := []struct{ name, script, says string }{
-		{"SIGTERM", `(trap '' TERM; while :; do sleep 1; done) & echo $!; wait`, "SIGTERM"},
-		{"SIGKILL", `trap '' TERM; echo $$; while :; do sleep 1; done`, "SIGKILL"},
+		{"SIGTERM", `(trap '' TERM; while :; do sleep 1; done) & echo $!; touch MARKER; wait`, "SIGTERM"},
+		{"SIGKILL", `trap '' TERM; echo $$; touch MARKER; while :; do sleep 1; done`, "SIGKILL"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -162,7 +162,7 @@ func TestContextEndsTheWholeGroup(t *testing.T) {
 					time.Sleep(5 * time.Millisecond)
 				}
 			}()
-			script := strings.Replace(c.script, "echo $", "touch "+marker+"; echo $", 1)
+			script := strings.Replace(c.script, "MARKER", marker, 1)
 			result, err := New(quick{}).Run(ctx, Request{Argv: []string{"sh", "-c", script}})
 			if primitives.KindOf(err) != primitives.Canceled || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("error: %v", err)

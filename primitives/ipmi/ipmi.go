@@ -53,7 +53,8 @@ type Identify struct {
 // Device is where a machine boots from.
 type Device string
 
-// The boot devices (28.13, boot flags).
+// The boot devices (28.13, boot flags). Flags that somebody else has set may
+// name others when they are read: "remote cdrom", "floppy", "reserved 10".
 const (
 	BootNone  Device = "none" // what its firmware is set to
 	BootPXE   Device = "pxe"
@@ -89,7 +90,7 @@ type Sensor struct {
 	Type    string   // "temperature", "fan", "voltage", … (table 42-3)
 	Reading *float64 // nil: it has no analogue reading, or none now
 	Unit    string   // "degrees C", "RPM", "volts", "watts", …; empty without a reading
-	State   string   // "ok", "non-critical", "critical", "non-recoverable", "unavailable"
+	State   string   // "ok", "non-critical", "critical", "non-recoverable", "unavailable"; empty: discrete, and only States say what it means
 	States  []string // of a discrete sensor: what is asserted, in words
 }
 

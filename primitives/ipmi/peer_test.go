@@ -70,7 +70,8 @@ esac
 exit 0
 `
 
-func startSimulator(t *testing.T, address string) *simulator {
+// startSimulator starts one, with further lines for its emulator file.
+func startSimulator(t *testing.T, address string, emulator ...string) *simulator {
 	t.Helper()
 	program := testneed.Program(t, "ipmi_sim", "openipmi")
 	dir := t.TempDir()
@@ -83,7 +84,7 @@ func startSimulator(t *testing.T, address string) *simulator {
 	write("chassis", simProgram, 0o755)
 	write("power", "1\n", 0o644)
 	write("log", "", 0o644)
-	write("emu", "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr\nsel_enable 0x20 100 0x0a\nmc_enable 0x20\n", 0o644)
+	write("emu", "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr\nsel_enable 0x20 100 0x0a\n"+strings.Join(emulator, "\n")+"\nmc_enable 0x20\n", 0o644)
 	write("lan", fmt.Sprintf(`name "bmc"
 set_working_mc 0x20
   startlan 1
@@ -93,7 +94,7 @@ set_working_mc 0x20
     allowed_auths_user none md2 md5 straight
     allowed_auths_operator none md2 md5 straight
     allowed_auths_admin none md2 md5 straight
-    guid a123456789abcdefa123456789abcdef
+    guid 44454c4c3200104a8054b4c04f4e5231
   endlan
   chassis_control "%[4]s/chassis %[4]s"
   user 1 false "" "" user 10 none md2 md5 straight

@@ -24,6 +24,8 @@ type Conn struct {
 	from     *Conn // the jump host that carries this line
 	banner   string
 
+	lending lending // of the operator's agent to sessions there
+
 	done   chan struct{} // closed when the line is gone
 	closed atomic.Bool   // by Close
 	mu     sync.Mutex

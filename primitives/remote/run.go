@@ -150,6 +150,8 @@ type Process struct {
 	stop    func() bool // forgets the context
 	restore func()      // gives the local terminal back
 
+	endLending func() // of the agent to this session
+
 	ready chan struct{} // closed when all of the above stands
 
 	ended   chan struct{} // closed when exit and err stand
@@ -183,7 +185,7 @@ func (c *Conn) begin(ctx context.Context, op string, command Command, pipes bool
 // launch starts line (the login shell where it is empty) with the streams of
 // command, on a terminal of the other side where screen is set.
 func (c *Conn) launch(ctx context.Context, op, line string, command Command, screen *screen, pipes bool) (*Process, error) {
-	p := &Process{conn: c, op: op, ready: make(chan struct{}), ended: make(chan struct{}), aborted: make(chan struct{}), restore: func() {}}
+	p := &Process{conn: c, op: op, ready: make(chan struct{}), ended: make(chan struct{}), aborted: make(chan struct{}), restore: func() {}, endLending: func() {}}
 	session, err := await(ctx, c, func() (*ssh.Session, error) { return p.open(line, command, screen, pipes) },
 		p.discard)
 	if err != nil {
@@ -231,6 +233,7 @@ func (p *Process) discard(session *ssh.Session) {
 	if p.input != nil {
 		p.input.halt()
 	}
+	p.endLending()
 	close(p.ready)
 	session.Close()
 }
@@ -251,6 +254,13 @@ func (p *Process) prepare(session *ssh.Session, command Command, screen *screen,
 	if screen != nil {
 		if err := screen.request(session); err != nil {
 			return err
+		}
+		if screen.forwardAgent {
+			end, err := p.conn.lendAgent(session)
+			if err != nil {
+				return err
+			}
+			p.endLending = end
 		}
 	}
 	switch file, isFile := command.Stdin.(*os.File); {
@@ -279,7 +289,10 @@ func (p *Process) prepare(session *ssh.Session, command Command, screen *screen,
 
 func (c *Conn) startError(ctx context.Context, op string, err error) error {
 	var full *ssh.OpenChannelError
+	var own *primitives.Error
 	switch {
+	case errors.As(err, &own):
+		return own
 	case ctx.Err() != nil:
 		return primitives.Wrap(op, c.settings.alias, "the command was not started", ctx.Err())
 	case c.gone(), errors.Is(err, io.EOF):
@@ -300,6 +313,7 @@ func (p *Process) conclude() {
 		p.input.halt()
 	}
 	p.restore()
+	p.endLending()
 	var ended *ssh.ExitError
 	var missing *ssh.ExitMissingError
 	switch {
@@ -324,6 +338,7 @@ func (p *Process) giveUp(reason error) {
 			p.input.halt()
 		}
 		p.restore()
+		p.endLending()
 		close(p.aborted)
 		// A line that is dead may block these.
 		go func() {

@@ -20,6 +20,10 @@ type TerminalRequest struct {
 	Out  io.Writer
 	Line string // what to run; empty is the login shell
 	Term string // the terminal's type; empty is $TERM, else "xterm"
+
+	// ForwardAgent lets programs there use the keys of the agent here while the
+	// session lasts (ssh(1), -A): whoever is root there can use them, too.
+	ForwardAgent bool
 }
 
 // Terminal runs the login shell, or a line, on a terminal of the other side
@@ -32,6 +36,7 @@ type TerminalRequest struct {
 // of Run.
 func (c *Conn) Terminal(ctx context.Context, request TerminalRequest) (exit int, err error) {
 	screen := newScreen(localTerminal(request.In), request.Out, request.Term)
+	screen.forwardAgent = request.ForwardAgent
 	command := Command{Stdin: request.In, Stdout: request.Out, Stderr: request.Out}
 	process, err := c.launch(ctx, opTerminal, request.Line, command, screen, false)
 	if err != nil {
@@ -66,6 +71,8 @@ type screen struct {
 	in    *os.File // nil where the input is no terminal
 	sized *os.File // whose size counts; nil where none is a terminal
 	kind  string
+
+	forwardAgent bool
 }
 
 func newScreen(in *os.File, out io.Writer, kind string) *screen {

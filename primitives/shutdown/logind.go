@@ -1,6 +1,7 @@
 package shutdown
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -62,10 +63,16 @@ func (c *Client) openLogind(ctx context.Context, op string) (*logind, error) {
 }
 
 func (c *Client) connectBus(ctx context.Context) (*dbus.Conn, error) {
-	if c.BusAddress == "" {
-		return dbus.ConnectSystemBus(dbus.WithContext(ctx))
+	address := cmp.Or(c.BusAddress, os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"))
+	for _, socket := range c.buses {
+		if _, err := os.Stat(socket); err == nil && address == "" {
+			address = "unix:path=" + socket
+		}
 	}
-	return dbus.Connect(c.BusAddress, dbus.WithContext(ctx))
+	if address == "" {
+		return nil, os.ErrNotExist
+	}
+	return dbus.Connect(address, dbus.WithContext(ctx))
 }
 
 // busIsMissing: no socket, or one that nobody serves.

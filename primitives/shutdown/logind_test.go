@@ -242,6 +242,30 @@ func TestNoLogind(t *testing.T) {
 			}
 		})
 	}
+	// A system on which D-Bus was never installed, or does not run.
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "")
+	client, ran := toolClient(false, 0, "shutdown")
+	client.BusAddress, client.buses = "", []string{filepath.Join(t.TempDir(), "none")}
+	if err := client.Supported(context.Background(), Request{Method: PowerOff}); err != nil {
+		t.Error(err)
+	}
+	if got, err := client.Do(context.Background(), Request{Method: PowerOff}); err != nil || got.Via != "shutdown" || len(*ran) != 1 {
+		t.Errorf("%+v, %v, ran %q", got, err, *ran)
+	}
+}
+
+func TestSystemBus(t *testing.T) {
+	socket := strings.TrimPrefix(strings.Split(privateBus(t), ",")[0], "unix:path=")
+	client, _ := toolClient(false, 0)
+	client.BusAddress, client.buses = "", []string{filepath.Join(t.TempDir(), "none"), socket}
+	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "")
+	conn, err := client.connectBus(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestBusThatMayNotBeReached(t *testing.T) {

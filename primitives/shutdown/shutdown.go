@@ -88,6 +88,7 @@ type Client struct {
 	systemd func() bool                  // whether systemd is the init
 	find    func(program string) string  // its path, empty where it is missing
 	logs    []string                     // sockets of the system log, best first
+	buses   []string                     // sockets of the system bus, best first
 	read    func(string) ([]byte, error) // a file of the system
 
 	mu   sync.Mutex
@@ -112,6 +113,7 @@ func New(options Options) *Client {
 		systemd: systemdIsInit,
 		find:    findProgram,
 		logs:    []string{"/dev/log", "/run/systemd/journal/dev-log"},
+		buses:   []string{"/var/run/dbus/system_bus_socket", "/run/dbus/system_bus_socket"},
 		read:    os.ReadFile,
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"ctys/primitives"
+	"ctys/primitives/sim/bmc"
 )
 
 // Shape says how a ready-made world looks. Its zero value is good for a demo
@@ -24,6 +26,8 @@ type Shape struct {
 	// User and Password are the account of every BMC; empty is "admin" and
 	// "secret".
 	User, Password string
+	// Slots is how many sessions a BMC of AddBMCs holds at a time; zero is 64.
+	Slots int
 }
 
 func (s Shape) complete() Shape {
@@ -64,6 +68,26 @@ func (s Shape) guest(name, parent, hypervisor string, n int) Machine {
 		Enterable:  true,
 		SSHPort:    s.SSHPort,
 		Autostart:  true,
+	}
+}
+
+// AddBMCs adds n machines that have a BMC and nothing else, bmc0001, bmc0002 and
+// so on, all off. Their BMCs are in NETWORK.64 and the following, in the order of
+// bmc.Nth.
+func (w *World) AddBMCs(n int, shape Shape) {
+	s := shape.complete()
+	first, err := netip.ParseAddr(s.Network + ".64.1")
+	if err != nil {
+		panic(fmt.Sprintf("sim.World.AddBMCs: %q is not the beginning of an address", s.Network))
+	}
+	users := map[string]string{s.User: s.Password}
+	for i := 1; i <= n; i++ {
+		w.Add(Machine{
+			Name:     bmc.Name(i),
+			Boot:     s.Boot,
+			Shutdown: s.Shutdown,
+			BMC:      &BMC{Host: bmc.Nth(first, i).String(), Port: s.BMCPort, Users: users, Slots: s.Slots},
+		})
 	}
 }
 

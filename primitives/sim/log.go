@@ -61,6 +61,16 @@ func (s Status) String() string {
 func (w *World) note(entry Entry) {
 	entry.At = w.elapsed()
 	w.log = append(w.log, entry)
+	for _, hear := range w.heard {
+		hear(entry)
+	}
+}
+
+// Hear calls fn with every entry of the log from now on, in their order and one
+// at a time. fn must not use the world: it is told at the instant at which the
+// thing happens.
+func (w *World) Hear(fn func(Entry)) {
+	w.locked(func() { w.heard = append(w.heard, fn) })
 }
 
 // Log is everything that happened so far.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ctys/primitives"
+	"ctys/primitives/sim/bmc"
 	"ctys/primitives/stack"
 )
 
@@ -53,6 +54,12 @@ type BMC struct {
 	Host  string
 	Port  int               // 0 is 623
 	Users map[string]string // passwords by user name
+
+	// Limits are the highest privileges of users that are no administrators.
+	Limits map[string]bmc.Privilege
+	// Slots is how many sessions it holds at a time; 0 is bmc.DefaultSlots. In
+	// memory there are no sessions, and it does not matter.
+	Slots int
 }
 
 // NIC is one network interface of a machine.

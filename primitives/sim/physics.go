@@ -11,6 +11,16 @@ import (
 	"ctys/primitives/stack"
 )
 
+// Reasons of entries of the log by which others know what changed a machine.
+const (
+	WhyBMC    = "bmc" // a chassis control
+	WhyCycle  = "bmc cycle"
+	WhyReset  = "bmc reset"
+	WhyButton = "power button"
+	WhyPlug   = "plug pulled"
+	WhyWake   = "magic packet"
+)
+
 // What happens to machines. All of these are called with World.mu held.
 
 // enter puts a machine into a phase, and tells who watches.
@@ -72,9 +82,10 @@ func (m *machine) halt() {
 	}
 }
 
-// powerOn starts a machine that is off; any other is left alone.
+// powerOn starts a machine that is off; any other is left alone, and so is a
+// guest whose host does not run or goes down: systemd starts nothing more then.
 func (w *World) powerOn(m *machine, why string) {
-	if m.phase != Off {
+	if m.phase != Off || m.parent != nil && (m.parent.phase != Up || !m.parent.runs()) {
 		return
 	}
 	m.starts++
@@ -225,12 +236,12 @@ func (m *machine) witness() string { return fmt.Sprintf("%d@%s", m.starts, m.sta
 
 // PowerOn presses the power button of a machine that is off.
 func (w *World) PowerOn(name string) {
-	w.locked(func() { w.powerOn(w.must(name), "power button") })
+	w.locked(func() { w.powerOn(w.must(name), WhyButton) })
 }
 
 // PowerOff pulls the plug.
 func (w *World) PowerOff(name string) {
-	w.locked(func() { w.powerOff(w.must(name), "plug pulled") })
+	w.locked(func() { w.powerOff(w.must(name), WhyPlug) })
 }
 
 // ShutDown lets the machine shut down cleanly, as its own operator would.
@@ -307,7 +318,7 @@ func (w *World) wake(m *machine, mac primitives.MAC) bool {
 	if m.parent != nil || m.phase != Off || !m.armed(mac) {
 		return false
 	}
-	w.powerOn(m, "magic packet")
+	w.powerOn(m, WhyWake)
 	return true
 }
 

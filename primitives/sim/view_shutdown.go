@@ -1,7 +1,9 @@
 package sim
 
 import (
+	"cmp"
 	"context"
+	"strconv"
 	"strings"
 
 	"ctys/primitives"
@@ -61,6 +63,19 @@ func (w *World) begun(m *machine, request shutdown.Request) {
 			m.level = request.Level
 		}
 	}
+}
+
+// InRunLevel tells whether the machine is in a run level; none was asked for
+// since its boot is 5.
+func (p *Shutdown) InRunLevel(ctx context.Context, level int) (bool, error) {
+	var reached bool
+	err := p.ask(ctx, "in_run_level", strconv.Itoa(level), func(call) (string, error) {
+		if m := p.view.machine; m != nil {
+			reached = cmp.Or(m.level, 5) == level
+		}
+		return strconv.FormatBool(reached), nil
+	})
+	return reached, err
 }
 
 // BootID is the kernel's boot_id.

@@ -40,6 +40,9 @@ type World struct {
 	mu       sync.Mutex
 	machines []*machine
 	byName   map[string]*machine
+	byMAC    map[primitives.MAC]*machine
+	byBMC    map[string]*machine // by address and port
+	heard    []func(Entry)
 	faults   []*fault
 	log      []Entry
 	lost     []Loss
@@ -62,6 +65,8 @@ func New(seed int64, clock primitives.Clock) *World {
 		time:     timelineOf(clock),
 		start:    clock.Now(),
 		byName:   map[string]*machine{},
+		byMAC:    map[primitives.MAC]*machine{},
+		byBMC:    map[string]*machine{},
 	}
 }
 
@@ -112,7 +117,10 @@ func (w *World) add(description Machine) error {
 		m.phase, m.starts, m.boots, m.started = Up, 1, 1, w.elapsed().String()
 	}
 	w.machines = append(w.machines, m)
-	w.byName[m.Name] = m
+	w.byName[m.Name], w.byMAC[m.MAC] = m, m
+	if m.BMC != nil {
+		w.byBMC[bmcAddress(m.BMC.Host, m.BMC.Port)] = m
+	}
 	return nil
 }
 
@@ -141,7 +149,7 @@ func (w *World) freeMAC(name string) primitives.MAC {
 	for again := ""; ; again += "again" {
 		digest := w.digest("mac", name+again)
 		mac := primitives.MAC{0x52, 0x54, 0x00, digest[0], digest[1], digest[2]}
-		if !slices.ContainsFunc(w.machines, func(m *machine) bool { return m.MAC == mac }) {
+		if w.byMAC[mac] == nil {
 			return mac
 		}
 	}

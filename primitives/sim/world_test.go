@@ -13,6 +13,7 @@ import (
 	"ctys/primitives/nic"
 	"ctys/primitives/shutdown"
 	"ctys/primitives/sim"
+	"ctys/primitives/sim/bmc"
 	"ctys/primitives/stack"
 	"ctys/primitives/wol"
 )
@@ -78,7 +79,7 @@ func (s stage) guest(ctx context.Context, host, name string) stack.Guest {
 	return stack.Guest{}
 }
 
-func bmc(host, password string) ipmi.Target {
+func bmcTarget(host, password string) ipmi.Target {
 	reveal := func(context.Context) (string, error) { return password, nil }
 	return ipmi.Target{Host: host, Port: 6230, User: "admin", Password: primitives.Secret{Reveal: reveal}}
 }
@@ -166,10 +167,10 @@ func TestMagicPacket(t *testing.T) {
 func TestBMC(t *testing.T) {
 	in(t, rack, func(s stage, ctx context.Context) {
 		desk := s.world.At("").IPMI()
-		lab02 := bmc("127.77.1.2", "secret")
-		_, err := desk.Status(ctx, bmc("127.77.1.2", "wrong"))
+		lab02 := bmcTarget("127.77.1.2", "secret")
+		_, err := desk.Status(ctx, bmcTarget("127.77.1.2", "wrong"))
 		s.kind(err, primitives.Auth)
-		_, err = desk.Status(ctx, bmc("127.77.1.9", "secret"))
+		_, err = desk.Status(ctx, bmcTarget("127.77.1.9", "secret"))
 		s.kind(err, primitives.Unreachable)
 		s.kind(desk.Control(ctx, lab02, ipmi.Reset), primitives.Unsupported)
 		s.ok(desk.Control(ctx, lab02, ipmi.PowerOn))
@@ -292,7 +293,7 @@ func TestFaults(t *testing.T) {
 
 		s.world.Fault(sim.Fault{Machine: "lab03", Power: "ipmi", Hang: true})
 		bounded, cancel = short()
-		_, err = desk.IPMI().Status(bounded, bmc("127.77.1.3", "secret"))
+		_, err = desk.IPMI().Status(bounded, bmcTarget("127.77.1.3", "secret"))
 		s.kind(err, primitives.Timeout)
 		cancel()
 
@@ -408,7 +409,7 @@ func TestSystemClock(t *testing.T) {
 	defer world.Close()
 	world.Latency, world.Jitter = 0, 0
 	ctx := t.Context()
-	if err := world.At("").IPMI().Control(ctx, bmc("127.77.1.2", "secret"), ipmi.PowerOn); err != nil {
+	if err := world.At("").IPMI().Control(ctx, bmcTarget("127.77.1.2", "secret"), ipmi.PowerOn); err != nil {
 		t.Fatal(err)
 	}
 	if err := world.AwaitPhase(ctx, "lab02", sim.Up); err != nil {
@@ -417,5 +418,47 @@ func TestSystemClock(t *testing.T) {
 	guests, err := world.At("lab01").Stack().List(ctx, "lxc:///system")
 	if err != nil || len(guests) != 1 {
 		t.Fatalf("%v, %v", guests, err)
+	}
+}
+
+// A BMC holds its users to their limits, and refuses what needs a machine that is
+// on; whoever listens hears of each change.
+func TestBMCOfAMachine(t *testing.T) {
+	world := sim.New(1, primitives.SystemClock{})
+	world.Latency, world.Jitter = 0, 0
+	world.Add(sim.Machine{Name: "m1", BMC: &sim.BMC{
+		Host: "127.113.1.1", Users: map[string]string{"admin": "a", "user": "u"}, Limits: map[string]bmc.Privilege{"user": bmc.User},
+	}})
+	defer world.Close()
+	var heard []string
+	world.Hear(func(e sim.Entry) {
+		if e.To != "" {
+			heard = append(heard, string(e.From+">"+e.To)+" "+e.Why)
+		}
+	})
+	as := func(user, password string) ipmi.Target {
+		return ipmi.Target{Host: "127.113.1.1", User: user, Password: primitives.Secret{Reveal: func(context.Context) (string, error) { return password, nil }}}
+	}
+	power := world.At(sim.Desk).IPMI()
+	if _, err := power.Status(t.Context(), as("user", "u")); err != nil {
+		t.Error(err)
+	}
+	for _, c := range []struct {
+		user, password string
+		control        ipmi.Control
+		kind           primitives.Kind
+	}{
+		{"user", "u", ipmi.PowerOn, primitives.Denied}, {"user", "a", ipmi.PowerOn, primitives.Auth},
+		{"admin", "a", ipmi.Diag, primitives.Unsupported}, {"admin", "a", ipmi.PowerOn, ""}, {"admin", "a", ipmi.Diag, ""},
+	} {
+		if err := power.Control(t.Context(), as(c.user, c.password), c.control); err != nil && c.kind == "" || c.kind != "" && primitives.KindOf(err) != c.kind {
+			t.Errorf("%s %s: %v, want %q", c.user, c.control, err, c.kind)
+		}
+	}
+	if err := world.Chassis("m1").Control(t.Context(), ipmi.PowerOff); err != nil {
+		t.Error(err)
+	}
+	if want := []string{"off>booting bmc", "booting>off bmc"}; !slices.Equal(heard, want) {
+		t.Errorf("heard %q, want %q", heard, want)
 	}
 }

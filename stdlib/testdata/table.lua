@@ -49,5 +49,7 @@ contains(cancel.parse("l:tst001,REBOOT,SELF", { type = "pm" }), { method = "rebo
 contains(cancel.parse("l:tst100,REBOOT,FORCE", { type = "xen" }), { method = "reboot", force = true, stack = false })
 contains(cancel.parse("l:tst100,INIT:0", { type = "PM" }), { type = "pm", method = "init", level = 0, self = false })
 same(#cancel.parse("l:tst100,INIT:0", { type = "PM" }).hints, 1)
+same(#cancel.parse("l:tst100,INIT:3", { type = "PM" }).hints, 1)
+assert(cancel.parse("INIT:3", { type = "PM" }).hints[1]:find("changes nothing", 1, true))
 same(#cancel.parse("l:tst100,INIT:0,self", { type = "PM" }).hints, 0)
 contains(cancel.parse("l:tst100,RESET", { type = "pm" }), { method = "reset", self = false, stack = true })

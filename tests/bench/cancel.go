@@ -27,6 +27,7 @@ const (
 	guestDeadline  = 3600             // seconds: nobody here hangs
 	overPath       = 1.02
 	fasterThanPath = 1000
+	tries          = 3 // of which the fastest counts: what else the machine does only adds
 )
 
 var seeds = []int64{1, 20, 300}
@@ -52,6 +53,14 @@ func benchCancel() error {
 	var failures []error
 	for _, seed := range seeds {
 		path, took, really, err := cancelFleet(seed)
+		for range tries - 1 {
+			if err != nil {
+				break
+			}
+			var again time.Duration
+			_, _, again, err = cancelFleet(seed)
+			really = min(really, again)
+		}
 		if err != nil {
 			return fmt.Errorf("seed %d: %w", seed, err)
 		}

@@ -33,6 +33,7 @@ var baton = map[string]string{
 	"(vmContext).Done":   "hands a channel on",
 	"Wait":               "the one place where the baton is put down for a call",
 	"ReadHead":           "runs a head in a runtime of its own, which its caller has just made",
+	"(Head).SubOptions":  "asks a grammar in a runtime of its own, which its caller has just made",
 }
 
 // keepers store a context and do not wait for anything with it.

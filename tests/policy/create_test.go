@@ -171,6 +171,18 @@ func TestSSHPingAlone(t *testing.T) {
 	s.told("it answers ssh")
 }
 
+func TestSSHPingLogsInAsTheUser(t *testing.T) {
+	s := rack(t)
+	s.exits(s.create("pm", "reuse,l:lab03,sshping:3%1,user:bob"), 0)
+	s.told("lab03 lets bob in")
+
+	s = rack(t)
+	s.world.Fault(sim.Fault{Machine: "lab03", Power: "line", Verb: "enter", Kind: primitives.Auth, Message: "bob may not log in"})
+	s.exits(s.create("pm", "reuse,l:lab03,sshping:3%1,user:bob"), 1)
+	s.told("lab03 does not let bob in (3 tries, 1 s after each that fails)", "bob may not log in")
+	s.exits(s.create("pm", "reuse,l:lab03,sshping:3%1"), 0)
+}
+
 func TestTimeOut(t *testing.T) {
 	s := newScene(t, func(clock *sim.Clock) *sim.World { return oneMachine(clock, true) })
 	s.world.Fault(sim.Fault{Machine: "only", Power: "probe", Verb: "ssh", Hang: true})
@@ -263,6 +275,34 @@ func TestReconnect(t *testing.T) {
 	}
 	s.exits(s.create("pm", "reconnect,l:lab02"), 0)
 	s.up("lab02")
+}
+
+// A console on the target itself needs nothing carried there. (A world in memory
+// has none: nothing was seen of the machine then.)
+func TestConsoleOnTheTargetItself(t *testing.T) {
+	s := rack(t)
+	s.exits(s.create("pm", "console:cli", "lab03"), 1)
+	s.told("no console: a simulated world in memory has no consoles")
+	if entered := s.count("line", "enter"); entered > 0 {
+		t.Errorf("entered\n%s", s.world.Transcript())
+	}
+	if last := s.events[len(s.events)-1]; last.State != "unknown" {
+		t.Errorf("lab03 is %q and nobody saw it", last.State)
+	}
+}
+
+func TestReconnectOfTheTargetItself(t *testing.T) {
+	s := rack(t)
+	s.yes = true
+	before := s.world.State("lab03").Boots
+	s.exits(s.create("pm", "reconnect", "lab03"), 0)
+	s.up("lab03")
+	if s.world.State("lab03").Boots == before {
+		t.Error("lab03 runs the same boot as before")
+	}
+	s = rack(t)
+	s.yes = true
+	s.refused("pm", "create", "reconnect", primitives.Invalid, "RECONNECT", "this host")
 }
 
 func TestAGuestIsStarted(t *testing.T) {

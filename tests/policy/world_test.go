@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -23,11 +24,15 @@ type scene struct {
 	clock     *sim.Clock
 	world     *sim.World
 	rows      map[string]string // further keys of a machine's row
+	instead   map[string]string // whole rows that stand for a machine's own; "" is none
 	site      map[string]any
 	overrides map[string]string // a site's own scripts
 	yes, plan bool
-	desk      string // machine on which ctys is called; "" is the operator's own
+	types     []any          // -T
+	options   map[string]any // in a target's own parentheses
+	desk      string         // machine on which ctys is called; "" is the operator's own
 	events    []luabind.Event
+	stopAt    string // the run is stopped when a step of this name begins
 }
 
 func newScene(t testing.TB, build func(clock *sim.Clock) *sim.World) *scene {
@@ -46,6 +51,10 @@ func (s *scene) inventory() *inventory.Inventory {
 	text.WriteString("return {\n")
 	for _, name := range s.world.Names() {
 		m, _ := s.world.Machine(name)
+		if row, given := s.instead[name]; given {
+			text.WriteString(row)
+			continue
+		}
 		fmt.Fprintf(&text, "%s = { address = %q, mac = %q, uuid = %q, port = %d,", m.Name, m.Address, m.MAC, m.UUID, max(m.SSHPort, 22))
 		if m.Parent != "" {
 			fmt.Fprintf(&text, " parent = %q,", m.Parent)
@@ -84,9 +93,13 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	s.t.Setenv("LAB_PW", "secret")
 	list := []any{}
 	for _, target := range targets {
-		list = append(list, map[string]any{"name": target, "options": map[string]any{}})
+		own := map[string]any{}
+		maps.Copy(own, s.options)
+		list = append(list, map[string]any{"name": target, "options": own})
 	}
 	path := simulated.Path(s.overrides)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
 	runtime := luabind.New(simulated.Capabilities(s.world, s.desk), luabind.Options{
 		Authority: s.authority(path, action),
 		Inventory: s.inventory(),
@@ -94,11 +107,16 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 		Yes:       s.yes,
 		Plan:      s.plan,
 		Path:      path,
-		Events:    func(event luabind.Event) { s.events = append(s.events, event) },
+		Events: func(event luabind.Event) {
+			s.events = append(s.events, event)
+			if s.stopAt != "" && event.Kind == luabind.KindStep && event.Text == s.stopAt {
+				stop()
+			}
+		},
 	})
-	result, err := runtime.CallScript(context.Background(), action, "action", map[string]any{
-		"action": action, "type": kind, "types": []any{}, "subopts": subopts, "targets": list,
-		"options": map[string]any{"yes": s.yes},
+	result, err := runtime.CallScript(ctx, action, "action", map[string]any{
+		"action": action, "type": kind, "subopts": subopts, "targets": list,
+		"options": map[string]any{"yes": s.yes, "types": s.types},
 	})
 	if err != nil {
 		return -1, err
@@ -178,6 +196,22 @@ func (s *scene) told(words ...string) {
 	for _, word := range words {
 		if !strings.Contains(story, word) {
 			s.t.Errorf("the user was not told %q\n%s", word, story)
+		}
+	}
+}
+
+// after expects that a machine went off after the others had.
+func (s *scene) after(last string, others ...string) {
+	s.t.Helper()
+	off := map[string]time.Duration{}
+	for _, entry := range s.world.Log() {
+		if entry.Machine != "" && entry.To == sim.Off {
+			off[entry.Machine] = entry.At
+		}
+	}
+	for _, other := range others {
+		if other != last && off[other] > off[last] {
+			s.t.Errorf("%s went off at %s, %s at %s\n%s", other, off[other], last, off[last], s.story())
 		}
 	}
 }

@@ -110,7 +110,8 @@ func (r *reader) rested() {
 	r.t.Fatal("lab01 and its guests do not come up")
 }
 
-func (r *reader) types(line string) {
+// types runs a command and gives what it says.
+func (r *reader) types(line string) string {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -120,11 +121,12 @@ func (r *reader) types(line string) {
 	if err != nil {
 		r.t.Errorf("$ %s\n%s%v", line, out, err)
 	}
+	return string(out)
 }
 
 func TestEveryCommandOfTheReadme(t *testing.T) {
 	r := newReader(t)
-	commands := 0
+	commands, policy, planned := 0, false, false
 	for _, b := range blocks(t) {
 		switch {
 		case b.language == "console":
@@ -134,11 +136,16 @@ func TestEveryCommandOfTheReadme(t *testing.T) {
 					t.Errorf("no command: %q", line)
 				}
 				r.rested()
-				r.types(typed)
+				said := r.types(typed)
 				commands++
+				if policy && strings.Contains(typed, "--plan") {
+					planned = true
+					r.followsThePolicy(said)
+				}
 			}
 		case strings.Contains(b.text, `require "stock.cancel"`):
 			r.file(".config/ctys/cancel.lua", b.text)
+			policy = true
 		case b.language == "lua":
 			if _, err := inventory.Parse("README.md", []byte(b.text)); err != nil {
 				t.Error(err)
@@ -147,5 +154,21 @@ func TestEveryCommandOfTheReadme(t *testing.T) {
 	}
 	if commands < 8 {
 		t.Errorf("only %d commands were found", commands)
+	}
+	if !planned {
+		t.Error("the policy was written and no plan shows what it changes")
+	}
+}
+
+// followsThePolicy looks for what the reader's function decides, in a plan: a
+// data base stays, everything else is cut off at its deadline.
+func (r *reader) followsThePolicy(plan string) {
+	r.t.Helper()
+	for guest, want := range map[string]string{"web1": ": destroy", "db1": ": leave it running"} {
+		_, below, _ := strings.Cut(plan, guest+" (at most ")
+		lines := strings.SplitN(below, "\n", 3)
+		if len(lines) < 2 || !strings.Contains(lines[1], want) {
+			r.t.Errorf("%s: no %q in\n%s", guest, want, plan)
+		}
 	}
 }

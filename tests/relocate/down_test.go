@@ -75,6 +75,12 @@ func TestConsoles(t *testing.T) {
 			t.Errorf("%s: status %d, %v", name, status, err)
 		}
 	}
+	if err := d.Login(patience(t), luabind.Machine{Name: "lab01"}); err != nil {
+		t.Error(err)
+	}
+	if err := d.Login(patience(t), luabind.Machine{Name: "lab01", User: "nobody"}); primitives.KindOf(err) != primitives.Auth {
+		t.Errorf("nobody was let in: %v", err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := d.Console(ctx, luabind.Machine{}); primitives.KindOf(err) != primitives.Canceled {

@@ -20,8 +20,8 @@ type Form struct {
 	Type string
 	// TypeGiven tells whether -t was typed.
 	TypeGiven bool
-	// Types are the hypervisors or plugins that -T names, in lower case; empty
-	// where none was typed.
+	// Types are the hypervisors or plugins that -T names for all targets, in
+	// lower case; empty where none was typed. A target may have its own.
 	Types []string
 	// Action is the name of the action, in lower case.
 	Action string
@@ -79,7 +79,7 @@ func Parse(argv []string) (*Form, error) {
 	if err := form.readTargets(words); err != nil {
 		return nil, err
 	}
-	form.Types = form.Options.Types
+	form.Types = form.For(Target{}).Types
 	form.Unsupported = form.unsupported()
 	return form, form.check()
 }

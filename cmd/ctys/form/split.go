@@ -120,7 +120,7 @@ var original = map[rune]string{
 	'f': "has no counterpart among the options; say FORCE within CANCEL, or --yes to confirm",
 	'F': "has no counterpart; the far side always runs this same version",
 	'g': "has no counterpart among the options; hand a geometry to the console with XOPTS within CREATE",
-	'j': "has no counterpart; ctys numbers its jobs itself (ctys jobs)",
+	'j': "has no counterpart; ctys numbers its jobs itself",
 	'k': "has no counterpart",
 	'L': "has no counterpart; a console runs here and reaches the machine through SSH",
 	'O': "has no counterpart; name the options themselves, or put them in the parentheses of a target",

@@ -20,7 +20,7 @@ func (r *Reader) frame(now time.Time, columns, rows int) []string {
 		lines = append(lines, r.nodeLine(n, now, columns))
 	}
 	if hidden > 0 {
-		lines = append(lines, cut(fmt.Sprintf("  … and %s not shown", count(hidden, "step")), columns))
+		lines = append(lines, r.cut(fmt.Sprintf("  %s and %s not shown", r.ellipsis(), count(hidden, "step")), columns))
 	}
 	return lines
 }
@@ -62,7 +62,7 @@ func (r *Reader) nodeLine(n *node, now time.Time, columns int) string {
 	case n.progress != "":
 		text += "  " + n.progress
 	}
-	return r.paintLine(cut(text, columns), colour)
+	return r.paintLine(r.cut(text, columns), colour)
 }
 
 func (r *Reader) ascii() bool { return r.options.Screen != nil && r.options.Screen.ASCII }
@@ -104,9 +104,16 @@ func (n *node) clock(now time.Time) string {
 
 // cut keeps a line within the columns of the screen; characters may be two
 // columns wide.
-func cut(text string, columns int) string {
+func (r *Reader) cut(text string, columns int) string {
 	if columns <= 0 || runewidth.StringWidth(text) < columns {
 		return text
 	}
-	return runewidth.Truncate(text, columns-1, "…")
+	return runewidth.Truncate(text, columns-1, r.ellipsis())
+}
+
+func (r *Reader) ellipsis() string {
+	if r.ascii() {
+		return "..."
+	}
+	return "…"
 }

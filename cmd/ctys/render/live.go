@@ -23,8 +23,8 @@ const repaint = 100 * time.Millisecond
 type live struct {
 	r         *Reader
 	screen    Screen
-	painted   int  // lines on the screen that belong to the tree
-	suspended bool // a question is on the screen
+	painted   int // lines on the screen that belong to the tree
+	suspended int // how many have the screen: a console, and a question within it
 	changed   bool
 	running   bool // run has been started
 	stop      chan struct{}
@@ -93,7 +93,7 @@ func (l *live) erase() {
 
 // paint puts the tree on the screen in one write.
 func (l *live) paint() {
-	if l.suspended {
+	if l.suspended > 0 {
 		return
 	}
 	columns, rows := l.screen.Size()
@@ -111,12 +111,14 @@ func (l *live) paint() {
 	l.painted, l.changed = len(lines), false
 }
 
-func (l *live) suspend(yes bool) {
+func (l *live) suspend() {
 	l.erase()
-	l.suspended = yes
-	if !yes {
-		l.paint()
-	}
+	l.suspended++
+}
+
+func (l *live) resume() {
+	l.suspended--
+	l.paint()
 }
 
 // last leaves the whole tree on the screen, as it ended.

@@ -71,6 +71,11 @@ func TestLiveTreeLeavesItsLastState(t *testing.T) {
 	if got := screen.screen(); strings.Contains(got, "•") {
 		t.Errorf("painted while a question stands: %q", got)
 	}
+	r.Suspend() // a question while a console has the screen
+	r.Resume()
+	if got := screen.screen(); strings.Contains(got, "•") {
+		t.Errorf("painted while a console has the screen: %q", got)
+	}
 	r.Resume()
 	r.Close()
 	golden(t, "live", screen.screen()+"\n== out\n"+out.String())

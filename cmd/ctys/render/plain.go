@@ -79,8 +79,8 @@ func verbose(event luabind.Event) string {
 func (r *Reader) result(event luabind.Event) {
 	switch event.Kind {
 	case luabind.KindResult:
-		if !r.options.Plan { // a plan's stand behind it
-			r.above(func() { fmt.Fprintln(r.options.Out, resultLine(event)) })
+		if !r.options.Plan && r.options.Format != Table { // a plan's stand behind it, a table is made of all
+			r.above(func() { r.end(event) })
 		}
 	case luabind.KindOutput:
 		r.above(func() { fmt.Fprintln(r.options.Out, strings.TrimSuffix(event.Text, "\n")) })

@@ -23,9 +23,7 @@ func (r *Reader) plan() {
 		fmt.Fprintln(out, indent(1)+hint)
 	}
 	planNode(out, r.tree.root, "", 1)
-	for _, result := range r.tree.results {
-		fmt.Fprintln(out, resultLine(result))
-	}
+	r.ends(r.tree.results)
 }
 
 // planNode prints what stands below a step. Steps on another machine than the
@@ -80,13 +78,15 @@ func hostName(host string) string {
 func planItem(event luabind.Event) string {
 	length := duration(time.Duration(event.Seconds * float64(time.Second)))
 	switch {
+	case event.Kind == luabind.KindPlan && event.Op == "":
+		return "would " + clean(event.Text)
 	case event.Kind == luabind.KindPlan:
 		words := append([]string{"would", event.Op, event.Object}, arguments(event)...)
 		return clean(strings.Join(words, " "))
 	case event.Text != "" && event.Seconds > 0:
 		return "then, if still on after " + length + ": " + clean(event.Text)
 	case event.Text != "":
-		return "then, if still on: " + clean(event.Text)
+		return "then: " + clean(event.Text)
 	case event.Op != "" && event.Seconds > 0:
 		return clean("wait for " + event.Op + " " + event.Object + ", at most " + length)
 	case event.Op != "":

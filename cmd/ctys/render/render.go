@@ -18,6 +18,7 @@ type Options struct {
 	Err io.Writer // steps, notes, warnings
 
 	JSON    bool // results as one JSON object a line
+	Format  Format
 	Verbose bool // every event
 	Plan    bool // the run only plans: its writes are listed at the end
 
@@ -33,13 +34,17 @@ type Options struct {
 	Now func() time.Time
 }
 
+// Interrupted is what the error of a run says that was stopped by its operator.
+const Interrupted = "interrupted"
+
 // Reader reads the events of one run. Its methods may be called at once.
 type Reader struct {
 	options Options
 
-	mu   sync.Mutex
-	tree *tree
-	live *live
+	mu      sync.Mutex
+	tree    *tree
+	live    *live
+	refused bool
 }
 
 // New makes a Reader; Close ends it.
@@ -104,12 +109,13 @@ func (r *Reader) above(write func()) {
 	r.live.paint()
 }
 
-// Suspend takes a live tree off the screen, for a question; Resume puts it back.
+// Suspend takes a live tree off the screen, for a question or a console; Resume
+// puts it back when each that has taken it off has called it.
 func (r *Reader) Suspend() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.live != nil {
-		r.live.suspend(true)
+		r.live.suspend()
 	}
 }
 
@@ -118,8 +124,16 @@ func (r *Reader) Resume() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.live != nil {
-		r.live.suspend(false)
+		r.live.resume()
 	}
+}
+
+// Refuse makes Close print no plan: the request was refused before anything of
+// one came.
+func (r *Reader) Refuse() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused = r.tree.planned == 0 && len(r.tree.results) == 0
 }
 
 // Close shows the last state and ends the painting. A plan is printed now.
@@ -130,8 +144,12 @@ func (r *Reader) Close() {
 	if live != nil {
 		live.last()
 	}
-	if r.options.Plan && !r.options.JSON {
+	switch {
+	case r.options.JSON, r.refused:
+	case r.options.Plan:
 		r.plan()
+	case r.options.Format == Table:
+		r.ends(r.tree.results)
 	}
 	r.mu.Unlock()
 	if live != nil {

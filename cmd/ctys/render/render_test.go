@@ -109,6 +109,9 @@ func TestGolden(t *testing.T) {
 	summary := &Summary{Began: zero, Ended: at(46), Who: "operator@desk", Request: "ctys -t pm -a cancel=poweroff,self lab01", Journal: "/state/jobs/1", Exit: 1}
 	golden(t, "plain", streams(Options{}, cancelRun(), summary))
 	golden(t, "verbose", streams(Options{Verbose: true}, cancelRun(), nil))
+	golden(t, "terse", streams(Options{Format: Terse}, append(cancelRun()[11:12], luabind.Event{At: at(50), Kind: luabind.KindResult, Object: "lab02", State: "off; cold", Data: map[string]any{"seen_by": "bmc"}}), nil))
+	golden(t, "table", streams(Options{Format: Table}, append(cancelRun()[11:12], luabind.Event{At: at(50), Kind: luabind.KindResult, Object: "lab02", State: "off"}), nil))
+	golden(t, "plan-table", streams(Options{Format: Table, Plan: true}, append(planRun(), luabind.Event{At: at(50), Kind: luabind.KindResult, Object: "lab02", State: "off"}), nil))
 	golden(t, "json", streams(Options{JSON: true}, cancelRun(), nil))
 	golden(t, "json-verbose", streams(Options{JSON: true, Verbose: true}, cancelRun()[:6], nil))
 	golden(t, "plan", streams(Options{Plan: true, Hints: []string{"lab01: -Z SUDO has no effect in this version"}}, planRun(), nil))
@@ -119,6 +122,23 @@ func TestGolden(t *testing.T) {
 func TestInterruptedSummary(t *testing.T) {
 	summary := &Summary{Began: zero, Ended: at(20), Who: "operator@desk", Request: "ctys x", Exit: 130, Interrupted: true}
 	golden(t, "interrupted", streams(Options{}, cancelRun()[:7], summary))
+}
+
+// What was stopped is named once, with the last that is known of it.
+func TestStoppedSummary(t *testing.T) {
+	stopped := &luabind.Failure{Kind: "canceled", Message: "create_steps.lua:229: context canceled"}
+	events := []luabind.Event{
+		{Seq: 1, At: at(0), Kind: luabind.KindStep, Text: "lab02", Object: "lab02"},
+		{Seq: 2, At: at(0), Kind: luabind.KindStep, Text: "wake", Step: 1},
+		{Seq: 3, At: at(0.1), Kind: luabind.KindStepEnd, Step: 2, Text: "wake", State: "52:54:00:12:34:56 by udp"},
+		{Seq: 4, At: at(0.1), Kind: luabind.KindStep, Text: "lab02 answers", Step: 1, Seconds: 160},
+		{Seq: 5, At: at(4), Kind: luabind.KindStepEnd, Step: 4, Text: "lab02 answers", Error: stopped},
+		{Seq: 6, At: at(4), Kind: luabind.KindStepEnd, Step: 1, Text: "lab02", Object: "lab02", Error: stopped},
+		{Seq: 7, At: at(4), Kind: luabind.KindResult, Object: "lab02", Op: "create", State: "unknown",
+			Error: &luabind.Failure{Kind: "canceled", Message: "stopped before its goal was seen"}},
+	}
+	summary := &Summary{Began: zero, Ended: at(4), Who: "operator@desk", Request: "ctys x", Exit: 130, Interrupted: true}
+	golden(t, "stopped", streams(Options{}, events, summary))
 }
 
 func TestNoStepsNoSummary(t *testing.T) {

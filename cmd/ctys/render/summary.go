@@ -70,12 +70,13 @@ func meaning(s Summary) string {
 }
 
 // guests are the steps that were about one machine and have ended, but for those
-// that a result speaks of; of several about the same one the last.
+// that a result speaks of and those that were stopped, which are left; of
+// several about the same one the last.
 func (t *tree) guests() []*node {
 	last := map[string]*node{}
 	var order []string
 	t.root.walk(func(n *node) {
-		if n.object == "" || n.running() || t.hasResult(n) {
+		if n.object == "" || n.running() || n.stopped() || t.hasResult(n) {
 			return
 		}
 		if last[n.object] == nil {
@@ -98,16 +99,19 @@ func (t *tree) left() []string {
 	var words []string
 	t.root.walk(func(n *node) {
 		open := n.running() && !n.anyRunning()
-		failed := !n.running() && n.failure != nil && n.object != "" && !n.anyFailed() && !t.hasResult(n)
+		failed := !n.running() && n.failure != nil && n.object != "" && !n.anyFailed() && (n.stopped() || !t.hasResult(n))
 		if !open && !failed {
 			return
 		}
 		state := "not finished"
-		if failed {
+		switch {
+		case failed && n.stopped():
+			state = n.ending()
+		case failed:
 			state = describe(n.failure)
 		}
-		if n.progress != "" {
-			state += "; last: " + n.progress
+		if last := n.last(); last != "" {
+			state += "; last: " + last
 		}
 		words = append(words, n.text+": "+state)
 	})

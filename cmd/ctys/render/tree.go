@@ -1,6 +1,8 @@
 package render
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -97,12 +99,36 @@ func (n *node) running() bool { return n.ended.IsZero() }
 // ending says how a step ended: its state, what failed, or "done".
 func (n *node) ending() string {
 	switch {
+	case n.stopped():
+		return "stopped"
 	case n.failure != nil:
 		return "failed: " + describe(n.failure)
 	case n.state != "":
 		return n.state
 	}
 	return "done"
+}
+
+// stopped tells whether the step ended because the run, or what it was a part
+// of, was stopped: where its script stood then is of no use to the reader. An
+// error that has more to say of it is a failure like others.
+func (n *node) stopped() bool {
+	return n.failure != nil && n.failure.Kind == string(luabind.Canceled) &&
+		(strings.HasSuffix(n.failure.Message, context.Canceled.Error()) || strings.HasSuffix(n.failure.Message, Interrupted))
+}
+
+// last is what is known of a step that did not come to its end: how far it
+// was, else how the latest of the steps within it ended well.
+func (n *node) last() string {
+	if n.progress != "" {
+		return n.progress
+	}
+	for _, child := range slices.Backward(n.children) {
+		if !child.running() && child.failure == nil {
+			return child.text + ": " + child.ending()
+		}
+	}
+	return ""
 }
 
 // clean keeps what a machine far away calls itself from moving the cursor.

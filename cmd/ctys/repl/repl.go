@@ -38,12 +38,16 @@ type Session struct {
 	Err    io.Writer // errors
 	// Run runs a chunk that parses and gives what it returned, as text.
 	Run func(ctx context.Context, text string) ([]string, error)
+
+	abandoned bool // a chunk still runs
 }
 
-// Loop reads and runs chunks until the input ends.
-func (s *Session) Loop() {
+// Loop reads and runs chunks until the input ends: it is then true. It is false
+// where a chunk did not stop at the first Ctrl-C and was left by a second one;
+// that chunk has the runtime in its hands, so the session cannot go on.
+func (s *Session) Loop() bool {
 	var chunk []string
-	for {
+	for !s.abandoned {
 		prompt := first
 		if len(chunk) > 0 {
 			prompt = more
@@ -55,13 +59,14 @@ func (s *Session) Loop() {
 		}
 		if err != nil {
 			s.leftover(chunk)
-			return
+			return true
 		}
 		if strings.TrimSpace(line) != "" {
 			s.Editor.Remember(line)
 		}
 		chunk = s.take(append(chunk, line))
 	}
+	return false
 }
 
 // take runs the chunk if it is complete, and gives what is still open.
@@ -118,30 +123,50 @@ const chunkName = "input"
 // ChunkName is the name under which Run is to run a chunk, for its errors.
 const ChunkName = chunkName
 
+// result is what a chunk came to.
+type result struct {
+	values []string
+	err    error
+}
+
+// run runs a chunk. The first Ctrl-C stops it; a second one leaves it, since not
+// everything can be stopped (a pattern of string.find, for one).
 func (s *Session) run(text string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	interrupts := make(chan os.Signal, 1)
+	interrupts := make(chan os.Signal, 2)
 	signal.Notify(interrupts, os.Interrupt)
 	defer signal.Stop(interrupts)
-	ended := make(chan struct{})
-	defer close(ended)
+	ended := make(chan result, 1)
 	go func() {
-		select {
-		case <-interrupts:
-			cancel()
-		case <-ended:
-		}
+		values, err := s.Run(ctx, text)
+		ended <- result{values, err}
 	}()
-	values, err := s.Run(ctx, text)
-	for _, value := range values {
+	select {
+	case r := <-ended:
+		s.show(ctx, r)
+		return
+	case <-interrupts:
+		cancel()
+	}
+	select {
+	case r := <-ended:
+		s.show(ctx, r)
+	case <-interrupts:
+		s.abandoned = true
+		fmt.Fprintln(s.Err, "interrupted; it does not stop, so the session ends")
+	}
+}
+
+func (s *Session) show(ctx context.Context, r result) {
+	for _, value := range r.values {
 		fmt.Fprintln(s.Out, value)
 	}
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case r.err != nil && ctx.Err() != nil:
 		fmt.Fprintln(s.Err, "interrupted")
-	case err != nil:
-		s.fail(err)
+	case r.err != nil:
+		s.fail(r.err)
 	}
 }
 

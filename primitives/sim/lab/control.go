@@ -11,6 +11,7 @@ import (
 
 	"ctys/primitives"
 	"ctys/primitives/sim"
+	"ctys/primitives/sim/bmc"
 )
 
 // controlFile is the name of the control socket in Options.Dir.
@@ -107,7 +108,9 @@ func Ask(ctx context.Context, control, command string) (string, error) {
 }
 
 // Commands lists what Command knows.
-const Commands = `state [NAME]     what a machine, or each, is doing
+const Commands = worldCommands + bmc.Commands
+
+const worldCommands = `state [NAME]     what a machine, or each, is doing
 log              everything that happened
 on NAME          press its power button
 off NAME         pull its plug
@@ -125,6 +128,8 @@ func (l *Lab) Command(line string) (answer string, err error) {
 		return "", errors.New("a command is missing; help lists them")
 	}
 	switch verb, args := words[0], words[1:]; {
+	case bmc.Knows(verb):
+		return l.farm.Command(words)
 	case verb == "help":
 		return Commands, nil
 	case verb == "log":
@@ -186,7 +191,11 @@ func (l *Lab) fault(name string, kinds []string) error {
 	case "hang":
 		l.world.Hang(name)
 	case "bmc-silent":
-		l.remember(name, l.world.Fault(sim.Fault{Machine: name, Power: "ipmi", Hang: true}))
+		if b := l.farm.BMC(name); b != nil {
+			b.Silent(true)
+			return nil
+		}
+		return fmt.Errorf("%s has no BMC", name)
 	case "ssh-silent":
 		l.remember(name, l.world.Fault(sim.Fault{Machine: name, Power: "line", Hang: true}))
 	default:
@@ -204,6 +213,9 @@ func (l *Lab) remember(name string, mend func()) {
 func (l *Lab) mend(name string) {
 	l.world.HangInShutdown(name, false)
 	l.world.IgnoreACPI(name, false)
+	if b := l.farm.BMC(name); b != nil {
+		b.Mend()
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, mend := range l.mends[name] {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -49,18 +50,25 @@ func (l *Lab) WriteFiles(dir string) error {
 	return primitives.Wrap("lab.files", dir, "the lab's files cannot be written", err)
 }
 
+// machines are the descriptions of all machines, which do not change.
 func (l *Lab) machines() []sim.Machine {
-	var all []sim.Machine
-	for _, name := range l.world.Names() {
-		m, _ := l.world.Machine(name)
-		all = append(all, m)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.described == nil {
+		for _, name := range l.world.Names() {
+			m, _ := l.world.Machine(name)
+			l.described = append(l.described, m)
+		}
 	}
-	return all
+	return l.described
 }
 
-// account is the user that the inventory names for a BMC.
+// account is the user that the inventory names for a BMC: an administrator where
+// there is one.
 func account(b *sim.BMC) (user, password string) {
-	for _, name := range slices.Sorted(maps.Keys(b.Users)) {
+	names := slices.Sorted(maps.Keys(b.Users))
+	slices.SortStableFunc(names, func(x, y string) int { return cmp.Compare(b.Limits[x], b.Limits[y]) }) // 0 is no limit
+	for _, name := range names {
 		return name, b.Users[name]
 	}
 	return "", ""
@@ -76,19 +84,27 @@ func (l *Lab) password() string {
 	return ""
 }
 
-// inventory is machines.lua.
+// inventory is machines.lua: constants, and a loop for machines that are only a
+// BMC where there are any.
 func (l *Lab) inventory() string {
 	var b strings.Builder
-	b.WriteString("-- The machines of a simulated lab on loopback.\nreturn {\n")
+	var bare []sim.Machine
 	for _, m := range l.machines() {
+		if isBare(m) {
+			bare = append(bare, m)
+			continue
+		}
 		fmt.Fprintf(&b, "  [%q] = {\n", m.Name)
 		for _, field := range l.fields(m) {
 			fmt.Fprintf(&b, "    %s,\n", field)
 		}
 		b.WriteString("  },\n")
 	}
-	b.WriteString("}\n")
-	return b.String()
+	const title = "-- The machines of a simulated lab on loopback.\n"
+	if len(bare) == 0 {
+		return title + "return {\n" + b.String() + "}\n"
+	}
+	return title + "local machines = {\n" + b.String() + "}\n" + bmcRows(bare) + "return machines\n"
 }
 
 func (l *Lab) fields(m sim.Machine) []string {
@@ -106,9 +122,7 @@ func (l *Lab) fields(m sim.Machine) []string {
 		fields = append(fields, "hypervisors = { "+strings.Join(offered, ", ")+" }")
 	}
 	if m.BMC != nil {
-		user, _ := account(m.BMC)
-		fields = append(fields, fmt.Sprintf("bmc = { host = %q, port = %d, user = %q, password = secret.file(%q) }",
-			m.BMC.Host, portOf(m.BMC.Port, 623), user, PasswordFile))
+		fields = append(fields, bmcField(m.BMC))
 	}
 	if m.Parent == "" && m.Broadcast != "" {
 		fields = append(fields, fmt.Sprintf("broadcast = %q, broadcast_port = %d", m.Broadcast, l.options.WakePort))

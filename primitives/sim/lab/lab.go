@@ -5,14 +5,14 @@
 //
 // The sockets are where the world says: a machine's SSH server at its Address
 // and SSHPort, its BMC at the BMC's Host and Port, the listener for magic
-// packets at the Broadcast address of its subnet. Nothing outside of 127.0.0.0/8
-// is ever bound. A connection to a machine that is off is refused, and ICMP
+// packets at the Broadcast address of its subnet. All of it is on loopback: the
+// sockets are bound to addresses within 127.0.0.0/8, or, that of all BMCs, to the
+// device lo. A connection to a machine that is off is refused, and ICMP
 // answers always: on loopback a host that is not there cannot be silent.
 package lab
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net"
@@ -20,12 +20,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 
 	"ctys/primitives"
-	"ctys/primitives/ipmi"
 	"ctys/primitives/sim"
+	"ctys/primitives/sim/bmc"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -39,6 +38,9 @@ type Options struct {
 	// WakePort is the UDP port on which magic packets are waited for; 0 is
 	// DefaultWakePort.
 	WakePort int
+
+	// Seed is what the datagrams that BMCs lose are drawn from.
+	Seed int64
 
 	// Agent runs when somebody executes "ctys agent …" by SSH on a machine, or
 	// any program whose name begins with "ctys" with those arguments. argv is
@@ -58,6 +60,8 @@ type Lab struct {
 	Control string
 
 	world   *sim.World
+	farm    *bmc.Farm
+	models  []*bmc.Model
 	options Options
 	clock   primitives.Clock
 	host    ssh.Signer
@@ -68,6 +72,8 @@ type Lab struct {
 
 	mu    sync.Mutex
 	mends map[string][]func() // what takes faults back, by machine
+
+	described []sim.Machine
 }
 
 // Serve opens the sockets and returns when all of them answer. The world must
@@ -79,7 +85,7 @@ func Serve(ctx context.Context, world *sim.World, options Options) (*Lab, error)
 		options.WakePort = DefaultWakePort
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	l := &Lab{world: world, options: options, clock: world.Clock(), cancel: cancel, allowed: map[string]string{}, mends: map[string][]func(){}}
+	l := &Lab{world: world, farm: bmc.NewFarm(options.Seed), options: options, clock: world.Clock(), cancel: cancel, allowed: map[string]string{}, mends: map[string][]func(){}}
 	if err := l.open(ctx); err != nil {
 		l.Close()
 		return nil, err
@@ -90,11 +96,14 @@ func Serve(ctx context.Context, world *sim.World, options Options) (*Lab, error)
 // Close ends the lab and waits until nothing of it runs any more.
 func (l *Lab) Close() {
 	l.cancel()
-	l.group.Wait()
+	l.Wait()
 }
 
 // Wait returns when the lab has ended with its context.
-func (l *Lab) Wait() { l.group.Wait() }
+func (l *Lab) Wait() {
+	l.group.Wait()
+	l.farm.Wait()
+}
 
 func (l *Lab) open(ctx context.Context) error {
 	if err := l.loadKeys(); err != nil {
@@ -103,7 +112,7 @@ func (l *Lab) open(ctx context.Context) error {
 	wakes := map[string]bool{}
 	for _, name := range l.world.Names() {
 		m, _ := l.world.Machine(name)
-		if err := l.openBMC(ctx, m); err != nil {
+		if err := l.addBMC(m); err != nil {
 			return err
 		}
 		if m.Parent == "" && m.Broadcast != "" && !wakes[m.Broadcast] {
@@ -117,6 +126,10 @@ func (l *Lab) open(ctx context.Context) error {
 				return err
 			}
 		}
+	}
+	l.world.Hear(l.hear)
+	if err := l.farm.Serve(ctx); err != nil {
+		return err
 	}
 	return l.openControl(ctx)
 }
@@ -156,62 +169,11 @@ func inUse(address string, cause error) error {
 		Message: "the address cannot be bound; another lab may run: end it, or use another network"}
 }
 
-func (l *Lab) openBMC(ctx context.Context, m sim.Machine) error {
-	if m.BMC == nil {
-		return nil
-	}
-	conn, err := l.packet(ctx, m.BMC.Host, portOf(m.BMC.Port, ipmi.DefaultPort))
-	if err != nil {
-		return err
-	}
-	var guid [16]byte
-	_, _ = hex.Decode(guid[:], []byte(strings.ReplaceAll(m.UUID, "-", "")))
-	answering := newBMC(&worldChassis{l.world, *m.BMC}, m.BMC.Users, guid, l.clock)
-	l.group.Go(func() { answering.serve(ctx, conn, &l.group) })
-	return nil
-}
-
 func portOf(port, otherwise int) int {
 	if port == 0 {
 		return otherwise
 	}
 	return port
-}
-
-// worldChassis is a machine of the world, as its BMC switches it: through the
-// world's own calls, so that faults and the log see it.
-type worldChassis struct {
-	world *sim.World
-	bmc   sim.BMC
-}
-
-func (c *worldChassis) target() ipmi.Target {
-	target := ipmi.Target{Host: c.bmc.Host, Port: c.bmc.Port}
-	for name, password := range c.bmc.Users {
-		target.User = name
-		target.Password.Reveal = func(context.Context) (string, error) { return password, nil }
-	}
-	return target
-}
-
-func (c *worldChassis) Power(ctx context.Context) (primitives.Power, error) {
-	status, err := c.world.At(sim.Desk).IPMI().Status(ctx, c.target())
-	return status.Power, err
-}
-
-// Control refuses what has no meaning for a machine that is off, as most BMCs
-// do.
-func (c *worldChassis) Control(ctx context.Context, control ipmi.Control) error {
-	if control == ipmi.PowerSoft {
-		power, err := c.Power(ctx)
-		if err == nil && power == primitives.PowerOff {
-			err = primitives.Errorf(primitives.Unsupported, "ipmi.soft", c.bmc.Host, "the machine is off")
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return c.world.At(sim.Desk).IPMI().Control(ctx, c.target(), control)
 }
 
 // openWake waits for magic packets at what stands for a subnet's broadcast
@@ -222,7 +184,7 @@ func (l *Lab) openWake(ctx context.Context, broadcast string) error {
 		return err
 	}
 	l.group.Go(func() {
-		buffer := make([]byte, longest)
+		buffer := make([]byte, 1024)
 		for {
 			n, _, err := conn.ReadFrom(buffer)
 			if err != nil && ctx.Err() != nil {

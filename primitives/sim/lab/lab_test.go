@@ -32,9 +32,15 @@ type bench struct {
 
 func serve(t *testing.T, options lab.Options) bench {
 	t.Helper()
-	world := sim.Rack(1, primitives.SystemClock{}, sim.Shape{
-		Network: network, Boot: 100 * time.Millisecond, Shutdown: 100 * time.Millisecond,
-	})
+	return serveWith(t, options, 0)
+}
+
+// serveWith serves the rack with bmcs machines beside it that are only a BMC.
+func serveWith(t *testing.T, options lab.Options, bmcs int) bench {
+	t.Helper()
+	shape := sim.Shape{Network: network, Boot: 100 * time.Millisecond, Shutdown: 100 * time.Millisecond}
+	world := sim.Rack(1, primitives.SystemClock{}, shape)
+	world.AddBMCs(bmcs, shape)
 	world.Latency, world.Jitter = 0, 0
 	options.Dir = t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())

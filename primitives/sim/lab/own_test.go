@@ -24,7 +24,7 @@ func TestOwnIPMI(t *testing.T) {
 	client := ipmi.New(ipmi.Options{})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	target := bmc(network+".1.2", "secret")
+	target := targetOf(network+".1.2", "secret")
 	for _, step := range []struct {
 		control ipmi.Control
 		phase   sim.Phase
@@ -41,7 +41,7 @@ func TestOwnIPMI(t *testing.T) {
 	if err := client.Control(ctx, target, ipmi.Reset); primitives.KindOf(err) != primitives.Unsupported {
 		t.Errorf("reset while off: %v", err)
 	}
-	if _, err := client.Status(ctx, bmc(network+".1.2", "wrong")); primitives.KindOf(err) != primitives.Auth {
+	if _, err := client.Status(ctx, targetOf(network+".1.2", "wrong")); primitives.KindOf(err) != primitives.Auth {
 		t.Errorf("wrong password: %v", err)
 	}
 	if _, err := b.lab.Command("fault lab02 bmc-silent"); err != nil {
@@ -54,7 +54,7 @@ func TestOwnIPMI(t *testing.T) {
 	}
 }
 
-func bmc(host, password string) ipmi.Target {
+func targetOf(host, password string) ipmi.Target {
 	reveal := func(context.Context) (string, error) { return password, nil }
 	return ipmi.Target{Host: host, Port: 6230, User: "admin", Password: primitives.Secret{Reveal: reveal}}
 }

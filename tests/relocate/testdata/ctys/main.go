@@ -27,8 +27,9 @@ func main() {
 		Capabilities: func(context.Context, luabind.Order) (luabind.Capabilities, func(), error) {
 			return luabind.Capabilities{Clock: clock, Exec: exec.New(clock)}, nil, nil
 		},
-		Lease: func(ctx context.Context, job string) (io.Closer, error) {
-			return journal.Acquire(ctx, clock, os.Getenv("CTYS_TEST_LEASES"), agent.ThisMachine, job)
+		Lease: func(ctx context.Context, job string) (io.Closer, string, error) {
+			lease, err := journal.Acquire(ctx, clock, os.Getenv("CTYS_TEST_LEASES"), agent.ThisMachine, job)
+			return lease, "", err
 		},
 	}))
 }

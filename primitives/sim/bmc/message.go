@@ -1,4 +1,4 @@
-package lab
+package bmc
 
 // message is one IPMI LAN message (13.8).
 type message struct {

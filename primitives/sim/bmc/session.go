@@ -1,10 +1,12 @@
-package lab
+package bmc
 
 import (
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"encoding/binary"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -13,16 +15,19 @@ type session struct {
 	console uint32 // id that the remote console chose
 	managed uint32 // id that the BMC chose
 	suite   suite
-	most    byte // privilege that Open Session asked for
+	most    Privilege // that Open Session asked for
+	handle  byte      // small number that the BMC chose (22.20)
 
 	consoleRandom, managedRandom [16]byte
 	role                         byte // as RAKP message 1 has it
 	user                         string
+	account                      byte // place of the user among the BMC's, from 1 on
+	allowed                      Privilege
 	named                        bool // RAKP message 1 has come
 	sik, k1, k2                  []byte
 
-	open      bool // RAKP is done
-	privilege byte // at the moment
+	open      bool      // RAKP is done
+	privilege Privilege // at the moment
 	in, out   uint32
 	seen      uint32 // bit n: in-n has come
 	used      time.Time
@@ -56,27 +61,29 @@ const (
 const headerLength = 12 // of the 2.0 session header (13.6)
 
 // rmcpPlus answers a packet with the IPMI 2.0 session header.
-func (b *bmc) rmcpPlus(ctx context.Context, body []byte) []byte {
+func (b *BMC) rmcpPlus(body []byte) ([]byte, later) {
 	if len(body) < headerLength {
-		return nil
+		return nil, nil
 	}
 	kind, id := body[1], binary.LittleEndian.Uint32(body[2:])
 	length := int(binary.LittleEndian.Uint16(body[10:]))
 	if headerLength+length > len(body) {
-		return nil
+		return nil, nil
 	}
 	payload := body[headerLength : headerLength+length]
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
 	case kind == payloadOpenRequest && id == 0:
-		return plainPacket(payloadOpenReply, b.openSession(payload))
+		return plainPacket(payloadOpenReply, b.openSession(payload)), nil
 	case kind == payloadRAKP1 && id == 0:
-		return plainPacket(payloadRAKP2, b.rakp1(payload))
+		return plainPacket(payloadRAKP2, b.rakp1(payload)), nil
 	case kind == payloadRAKP3 && id == 0:
-		return plainPacket(payloadRAKP4, b.rakp3(payload))
+		return plainPacket(payloadRAKP4, b.rakp3(payload)), nil
 	case kind == payloadIPMI|encrypted|authenticated && id != 0:
-		return b.inside(ctx, id, body, length)
+		return b.inside(id, body, length)
 	}
-	return nil
+	return nil, nil
 }
 
 // plainPacket puts the session header before a payload of the set-up; no
@@ -92,26 +99,26 @@ func plainPacket(kind byte, payload []byte) []byte {
 }
 
 // openSession answers RMCP+ Open Session (13.17, 13.18).
-func (b *bmc) openSession(request []byte) []byte {
+func (b *BMC) openSession(request []byte) []byte {
 	if len(request) < 32 {
 		return nil
 	}
-	tag, most, console := request[0], request[1]&0x0f, binary.LittleEndian.Uint32(request[4:])
+	tag, most, console := request[0], Privilege(request[1]&0x0f), binary.LittleEndian.Uint32(request[4:])
 	refuse := func(status byte) []byte {
-		return binary.LittleEndian.AppendUint32([]byte{tag, status, most, 0}, console)
+		return binary.LittleEndian.AppendUint32([]byte{tag, status, byte(most), 0}, console)
 	}
 	chosen, ok := choose(request[8:32])
 	if !ok {
 		return refuse(statusNoMatchingSuite)
 	}
-	if most == 0 || most > administratorLevel {
-		most = administratorLevel
+	if most == 0 || most > Administrator {
+		most = Administrator
 	}
 	s := b.newSession(console, most, chosen)
 	if s == nil {
 		return refuse(statusNoRoom)
 	}
-	reply := binary.LittleEndian.AppendUint32([]byte{tag, statusOK, most, 0}, console)
+	reply := binary.LittleEndian.AppendUint32([]byte{tag, statusOK, byte(most), 0}, console)
 	reply = binary.LittleEndian.AppendUint32(reply, s.managed)
 	for kind, algorithm := range []byte{chosen.authentication, chosen.integrity, chosen.confidentiality} {
 		reply = append(reply, byte(kind), 0, 0, 8, algorithm, 0, 0, 0)
@@ -119,66 +126,134 @@ func (b *bmc) openSession(request []byte) []byte {
 	return reply
 }
 
-// newSession makes room for a session by ending those that have been idle.
-func (b *bmc) newSession(console uint32, most byte, chosen suite) *session {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	now := b.clock.Now()
-	for id, s := range b.sessions {
-		if now.Sub(s.used) > idle {
-			delete(b.sessions, id)
-		}
+// newSession begins a session, or gives nil where there is no slot for it. One
+// in the making takes a slot only on a strict BMC; else they have as much room
+// of their own, and the oldest gives way.
+func (b *BMC) newSession(console uint32, most Privilege, chosen suite) *session {
+	b.expireSessions()
+	own, slots := b.own(), b.slots()
+	taken := len(b.openSessions())
+	if b.Model.Strict {
+		taken = len(own.sessions)
 	}
-	if len(b.sessions) >= mostSessions {
+	if taken >= slots {
+		own.refused++
 		return nil
 	}
-	s := &session{console: console, most: most, suite: chosen, used: now, managed: b.freeID()}
+	if making := len(own.sessions) - len(b.openSessions()); making >= slots {
+		b.drop(own.sessions[slices.IndexFunc(own.sessions, func(s *session) bool { return !s.open })])
+	}
+	own.handles = max(1, own.handles+1)
+	s := &session{console: console, most: most, suite: chosen, used: b.now(), managed: b.freeID(), handle: own.handles}
 	_, _ = rand.Read(s.managedRandom[:])
-	b.sessions[s.managed] = s
+	own.sessions = append(own.sessions, s)
 	return s
 }
 
-func (b *bmc) freeID() uint32 {
+// expireSessions ends sessions that nothing is heard of.
+func (b *BMC) expireSessions() {
+	now := b.now()
+	own := b.own()
+	own.sessions = slices.DeleteFunc(own.sessions, func(s *session) bool {
+		if s.open {
+			return now.Sub(s.used) > idle
+		}
+		return now.Sub(s.used) > SetupPatience
+	})
+}
+
+func (b *BMC) openSessions() []*session {
+	var open []*session
+	for _, s := range b.own().sessions {
+		if s.open {
+			open = append(open, s)
+		}
+	}
+	return open
+}
+
+func (b *BMC) slots() int {
+	switch own := b.own(); {
+	case own.trouble.slots > 0:
+		return own.trouble.slots
+	case b.Model.Slots > 0:
+		return b.Model.Slots
+	}
+	return DefaultSlots
+}
+
+// session gives a session by the id that the BMC chose.
+func (b *BMC) session(id uint32) *session {
+	if b.state == nil {
+		return nil
+	}
+	for _, s := range b.state.sessions {
+		if s.managed == id {
+			return s
+		}
+	}
+	return nil
+}
+
+func (b *BMC) drop(gone *session) {
+	own := b.own()
+	own.sessions = slices.DeleteFunc(own.sessions, func(s *session) bool { return s == gone })
+}
+
+func (b *BMC) freeID() uint32 {
 	for {
 		var id [4]byte
 		_, _ = rand.Read(id[:])
 		managed := binary.LittleEndian.Uint32(id[:])
-		if managed != 0 && b.sessions[managed] == nil {
+		if managed != 0 && b.session(managed) == nil {
 			return managed
 		}
 	}
 }
 
 // rakp1 answers RAKP message 1 with message 2 (13.20, 13.21).
-func (b *bmc) rakp1(request []byte) []byte {
+func (b *BMC) rakp1(request []byte) []byte {
 	if len(request) < 28 || len(request) < 28+int(request[27]) {
 		return nil
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	tag := request[0]
-	s := b.sessions[binary.LittleEndian.Uint32(request[4:])]
+	s := b.session(binary.LittleEndian.Uint32(request[4:]))
 	if s == nil || s.open {
 		return []byte{tag, statusBadSession, 0, 0, 0, 0, 0, 0}
 	}
 	copy(s.consoleRandom[:], request[8:24])
-	s.role, s.named = request[24], true
+	s.role, s.named, s.used = request[24], true, b.now()
 	s.user = string(request[28 : 28+int(request[27])])
 	refuse := func(status byte) []byte {
-		delete(b.sessions, s.managed)
+		b.drop(s)
 		return binary.LittleEndian.AppendUint32([]byte{tag, status, 0, 0}, s.console)
 	}
-	password, known := b.users[s.user]
-	switch {
+	account, known := b.Model.Users[s.user]
+	s.allowed = account.limit()
+	switch asked := Privilege(s.role & 0x0f); {
 	case !known:
 		return refuse(statusNoUser)
-	case s.role&0x0f > s.most:
+	case asked > s.most || asked > s.allowed:
 		return refuse(statusRoleDenied)
 	}
+	s.account = b.Model.place(s.user)
 	reply := binary.LittleEndian.AppendUint32([]byte{tag, statusOK, 0, 0}, s.console)
 	reply = append(reply, s.managedRandom[:]...)
-	reply = append(reply, b.guid[:]...)
-	return append(reply, s.suite.mac([]byte(password), s.code2(b.guid))...)
+	reply = append(reply, b.GUID[:]...)
+	return append(reply, s.suite.mac([]byte(account.Password), s.code2(b.GUID))...)
+}
+
+func (a Account) limit() Privilege {
+	if a.Limit == 0 {
+		return Administrator
+	}
+	return a.Limit
+}
+
+// place is the number of a user: the place of its name among all, from 1 on.
+func (m *Model) place(user string) byte {
+	place, _ := slices.BinarySearch(slices.Sorted(maps.Keys(m.Users)), user)
+	return byte(place + 1)
 }
 
 // code2, code3 and code4 are what the exchanged messages authenticate, and
@@ -217,39 +292,40 @@ func (s *session) roleAndName() []byte {
 
 // rakp3 answers RAKP message 3 with message 4 (13.22, 13.23) and opens the
 // session. The console that sends message 3 again gets message 4 again.
-func (b *bmc) rakp3(request []byte) []byte {
+func (b *BMC) rakp3(request []byte) []byte {
 	if len(request) < 8 {
 		return nil
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	tag := request[0]
-	s := b.sessions[binary.LittleEndian.Uint32(request[4:])]
+	s := b.session(binary.LittleEndian.Uint32(request[4:]))
 	if s == nil || !s.named {
 		return []byte{tag, statusBadSession, 0, 0, 0, 0, 0, 0}
 	}
 	if request[1] != statusOK { // the console gives up
-		delete(b.sessions, s.managed)
+		b.drop(s)
 		return nil
 	}
-	password := []byte(b.users[s.user])
+	password := []byte(b.Model.Users[s.user].Password)
 	reply := binary.LittleEndian.AppendUint32([]byte{tag, statusOK, 0, 0}, s.console)
 	if !hmac.Equal(request[8:], s.suite.mac(password, s.code3())) {
-		delete(b.sessions, s.managed)
+		b.drop(s)
 		reply[1] = statusBadIntegrity
 		return reply
 	}
+	own := b.own()
+	if !s.open && len(b.openSessions()) >= b.slots() { // others were faster
+		b.drop(s)
+		own.refused++
+		reply[1] = statusNoRoom
+		return reply
+	}
 	s.keys(password)
-	return append(reply, s.suite.check(s.sik, s.code4(b.guid))...)
+	s.used = b.now()
+	own.most = max(own.most, len(b.openSessions()))
+	return append(reply, s.suite.check(s.sik, s.code4(b.GUID))...)
 }
 
-// Privilege levels (6.8). Every session starts at the user's.
-const (
-	userLevel          = 2
-	operatorLevel      = 3
-	administratorLevel = 4
-)
-
+// keys opens the session: it starts at the level of a user (22.18).
 func (s *session) keys(password []byte) {
 	if s.open {
 		return
@@ -258,37 +334,54 @@ func (s *session) keys(password []byte) {
 	s.k1 = s.suite.mac(s.sik, constant(1))
 	s.k2 = s.suite.mac(s.sik, constant(2))
 	s.open = true
-	s.privilege = min(userLevel, s.limit())
+	s.privilege = min(User, s.limit())
 }
 
 // limit is the privilege that the session may rise to.
-func (s *session) limit() byte {
-	if role := s.role & 0x0f; role != 0 {
-		return min(role, s.most)
+func (s *session) limit() Privilege {
+	highest := min(s.most, s.allowed)
+	if role := Privilege(s.role & 0x0f); role != 0 {
+		return min(role, highest)
 	}
-	return s.most
+	return highest
+}
+
+// level is the privilege of what comes by the session; none where there is no
+// session.
+func (s *session) level() Privilege {
+	if s == nil {
+		return 0
+	}
+	return s.privilege
 }
 
 // inside answers a message within a session.
-func (b *bmc) inside(ctx context.Context, id uint32, body []byte, length int) []byte {
+func (b *BMC) inside(id uint32, body []byte, length int) ([]byte, later) {
 	s, request, ok := b.unpack(id, body, length)
 	if !ok {
-		return nil
+		return nil, nil
 	}
-	reply := b.carryOut(ctx, s, request)
-	if reply == nil {
-		return nil
+	reply, rest := b.carryOut(s, request)
+	if reply != nil {
+		return s.pack(reply), nil
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return s.pack(reply)
+	if rest == nil {
+		return nil, nil
+	}
+	return nil, func(ctx context.Context) []byte {
+		reply := rest(ctx)
+		if reply == nil {
+			return nil
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return s.pack(reply)
+	}
 }
 
 // unpack checks a packet and gives the message in it.
-func (b *bmc) unpack(id uint32, body []byte, length int) (*session, message, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.sessions[id]
+func (b *BMC) unpack(id uint32, body []byte, length int) (*session, message, bool) {
+	s := b.session(id)
 	if s == nil || !s.open || !s.genuine(body, length) || !s.fresh(binary.LittleEndian.Uint32(body[6:])) {
 		return nil, message{}, false
 	}
@@ -296,7 +389,7 @@ func (b *bmc) unpack(id uint32, body []byte, length int) (*session, message, boo
 	if !ok {
 		return nil, message{}, false
 	}
-	s.used = b.clock.Now()
+	s.used = b.now()
 	request, ok := parseMessage(plain, len(plain))
 	return s, request, ok
 }
