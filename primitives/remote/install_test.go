@@ -254,7 +254,7 @@ func TestInstallElsewhere(t *testing.T) {
 
 // The other side has nothing but some programs of busybox or the system's.
 func TestInstallBareSystems(t *testing.T) {
-	busybox := testneed.Program(t, "busybox", "busybox-static")
+	busybox := testneed.Program(t, "busybox", "busybox")
 	for _, c := range []struct {
 		name     string
 		programs string
