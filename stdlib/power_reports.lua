@@ -35,6 +35,13 @@ local function reading(sensor)
   return (string.format("%.3f", sensor.reading):gsub("0+$", ""):gsub("%.$", ""))
 end
 
+--- A sensor's state in words: of one without a reading, what is asserted.
+function M.state(sensor)
+  local words = { sensor.state }
+  if #(sensor.states or {}) > 0 then words[#words + 1] = table.concat(sensor.states, ", ") end
+  return table.concat(words, ": ")
+end
+
 --- Lines of a table whose columns stand below each other; numbers to the right.
 ---@param rows string[][] the first is the heading
 ---@param right table<integer, boolean> columns that are aligned to the right
@@ -71,9 +78,7 @@ function M.sensors.print(ends)
   local rows = { { "machine", "sensor", "type", "reading", "unit", "state" } }
   for _, machine in ipairs(in_order(ends, "sensors")) do
     for _, sensor in ipairs(machine.list) do
-      local state = sensor.state or ""
-      if #(sensor.states or {}) > 0 then state = state .. ": " .. table.concat(sensor.states, ", ") end
-      rows[#rows + 1] = { machine.name, clean(sensor.name or ""), clean(sensor.type or ""), reading(sensor), sensor.unit or "", clean(state) }
+      rows[#rows + 1] = { machine.name, clean(sensor.name or ""), clean(sensor.type or ""), reading(sensor), clean(sensor.unit or ""), clean(M.state(sensor)) }
     end
   end
   if #rows == 1 then return end

@@ -18,6 +18,11 @@ same(reports.aligned({ { "a", "number" }, { "long", "7" }, { "", "1000000" } }, 
 })
 same(reports.aligned({ { "a", "b" }, { "c", "" } }, {}), { "a  b", "c" })
 
+same(reports.state{ state = "ok" }, "ok")
+same(reports.state{ state = "ok", states = { "a", "b" } }, "ok: a, b")
+same(reports.state{ states = { "present" } }, "present")
+same(reports.state{}, "")
+
 ---
 -- An alarm is told, and a machine that has one is not "ok".
 local reports = require "power_reports"
