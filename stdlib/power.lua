@@ -172,13 +172,16 @@ function M.off(bmc, seconds) return switch(bmc, "power_off", "off", seconds) end
 ---@return string state seen last
 function M.soft(bmc, seconds) return switch(bmc, "power_soft", "off", seconds) end
 
---- Off, seen off, on, seen on. A machine that is not seen off is not switched on
---- again.
+--- Off, seen off, on, seen on. A machine that is not seen off in time is not
+--- switched on again, and raises.
 ---@param before_on fun()? called when it is off: a supply that must not trip wants its pause here
----@return string state seen last
+---@return string state seen last, in time or not
 function M.cycle(bmc, seconds, before_on)
-  local off = M.off(bmc, seconds)
-  if off ~= "off" then return off end
+  local seen = M.off(bmc, seconds)
+  if seen ~= "off" then
+    error({ kind = "timeout", op = "power.cycle", exit = 1,
+      message = string.format("its BMC took the command and still says %s after %g s, so it was not switched on again", seen, seconds) }, 0)
+  end
   if before_on then before_on() end
   return M.on(bmc, seconds)
 end

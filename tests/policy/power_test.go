@@ -24,6 +24,8 @@ type known struct {
 	password string                   // of the BMCs; empty is "secret"
 	noMAC    bool                     // no hardware address is known
 	edit     func(text string) string // of the inventory; nil leaves it as it is
+
+	bmcs func(own luabind.IPMI) luabind.IPMI // what stands before the world's; nil: nothing
 }
 
 // in is the inventory's text as far as it is known.
@@ -64,7 +66,11 @@ func (s *scene) power(verb string, with arguments, targets ...string) powers {
 		given[name] = value
 	}
 	var out strings.Builder
-	runtime := luabind.New(simulated.Capabilities(s.world, ""), luabind.Options{
+	powersOfDesk := simulated.Capabilities(s.world, "")
+	if s.bmcs != nil {
+		powersOfDesk.IPMI = s.bmcs(powersOfDesk.IPMI)
+	}
+	runtime := luabind.New(powersOfDesk, luabind.Options{
 		Authority: s.authority(nil, "power"),
 		Inventory: s.inventory(),
 		Settings:  s.site,
