@@ -38,7 +38,7 @@ func (rt *Runtime) rowRaw() Function {
 }
 
 // rawData is the data of a raw command. Plans and journals show it in
-// hexadecimal, but for that of a command that carries a password.
+// hexadecimal, but for that of a command that carries a secret.
 type rawData struct {
 	bytes  []byte
 	secret bool
@@ -52,8 +52,19 @@ func (d rawData) String() string {
 	return hex.EncodeToString(d.bytes)
 }
 
-// setUserPassword is Set User Password (22.30).
-var setUserPassword = ipmi.Request{NetFn: 0x06, Command: 0x47}
+// carriesSecret tells of the commands of the specification that take a password,
+// key or community string: Set User Password (22.30), Set Channel Security Keys
+// (22.25), and parameter 16 of Set LAN Configuration Parameters (23.1).
+func carriesSecret(netFn, command int, data []byte) bool {
+	const app, transport = 0x06, 0x0c
+	switch {
+	case netFn == app && (command == 0x47 || command == 0x56):
+		return true
+	case netFn == transport && command == 0x01:
+		return len(data) > 1 && data[1] == 16
+	}
+	return false
+}
 
 func checkRaw(c *Call) error {
 	if c.Int("netfn")%2 != 0 {
@@ -63,8 +74,7 @@ func checkRaw(c *Call) error {
 	if why != "" {
 		return c.invalid(`option "data" %s; accepted: a list of numbers from 0 to 255, or a string of bytes, at most %d of them`, why, mostRawData)
 	}
-	secret := c.Int("netfn") == int(setUserPassword.NetFn) && c.Int("command") == int(setUserPassword.Command)
-	c.set("data", rawData{bytes, secret})
+	c.set("data", rawData{bytes, carriesSecret(c.Int("netfn"), c.Int("command"), bytes)})
 	return nil
 }
 

@@ -270,6 +270,8 @@ func TestAPasswordIsNeverShown(t *testing.T) {
 		print(one, tostring(one), secret.env("CTYS_TEST_BMC"))
 		one:power_cycle() one:set_boot_device{device = "pxe"} one:sensors() one:identify{}
 		one:raw{netfn = 6, command = 0x47, data = "\2\2` + canary + `"}
+		one:raw{netfn = 6, command = 0x56, data = "\1\1` + canary + `"}
+		one:raw{netfn = 12, command = 1, data = "\1\16` + canary + `"}
 		local wrong = ipmi.connect{host = "127.77.1.1", port = 6230, user = "nobody", password = secret.env("CTYS_TEST_BMC")}
 		local ok, err = pcall(wrong.power_status, wrong)
 		print(err.kind, err.message, err)

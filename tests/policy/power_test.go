@@ -26,6 +26,7 @@ type known struct {
 	edit     func(text string) string // of the inventory; nil leaves it as it is
 
 	bmcs func(own luabind.IPMI) luabind.IPMI // what stands before the world's; nil: nothing
+	stop time.Duration                       // ctys power is stopped after it; 0: it is not
 }
 
 // in is the inventory's text as far as it is known.
@@ -80,7 +81,12 @@ func (s *scene) power(verb string, with arguments, targets ...string) powers {
 		Stdout:    &out,
 		Events:    func(event luabind.Event) { s.events = append(s.events, event) },
 	})
-	result, err := runtime.CallScript(context.Background(), "power", "action", map[string]any{
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if s.stop > 0 {
+		s.world.After(s.stop, cancel)
+	}
+	result, err := runtime.CallScript(ctx, "power", "action", map[string]any{
 		"action": "power", "arguments": given, "targets": list, "options": map[string]any{"yes": s.yes},
 	})
 	if err != nil {

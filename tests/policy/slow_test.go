@@ -90,3 +90,18 @@ func TestACycleIsSeenOffBeforeItIsSwitchedOn(t *testing.T) {
 		t.Errorf("exit %d, %v\n%s", got.exit, got.err, s.story())
 	}
 }
+
+// A run that is stopped says of each machine how it stands.
+func TestAStoppedRunSaysHowEachMachineStands(t *testing.T) {
+	s := slowRack(t, 8*time.Second)
+	s.stop = 4 * time.Second
+	if got := s.power("off", nil, "lab02", "lab03"); got.err == nil {
+		t.Errorf("exit %d", got.exit)
+	}
+	if state, failure := s.result("lab02"); state != "off" || failure != "" {
+		t.Errorf("lab02: %s, %q", state, failure)
+	}
+	if state, failure := s.result("lab03"); state != "unknown" || failure != "stopped before its goal was seen" {
+		t.Errorf("lab03: %s, %q", state, failure)
+	}
+}
