@@ -1,6 +1,7 @@
 package luabind
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -35,11 +36,13 @@ func (a Authority) Permits(verb string, effect Effect) bool {
 	})
 }
 
-// allow refuses what the script's head does not declare.
+// allow refuses what the script's head does not declare. A part of a composite
+// call is allowed to whoever may make that call.
 func (rt *Runtime) allow(op *Op, next Handler) (any, error) {
-	if rt.authority.Permits(op.Verb, op.Effect) {
+	verb := cmp.Or(op.Of, op.Verb)
+	if rt.authority.Permits(verb, op.Effect) {
 		return next(op)
 	}
 	return nil, primitives.Errorf(primitives.Denied, op.Verb, op.Object,
-		"the script does not declare this power; add %q to touches in its head", op.Verb)
+		"the script does not declare this power; add %q to touches in its head", verb)
 }

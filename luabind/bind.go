@@ -50,10 +50,15 @@ func (rt *Runtime) bind(module string, function *Function, method bool) *lua.LFu
 }
 
 func (rt *Runtime) invoke(call *Call) ([]lua.LValue, error) {
+	if check := call.Function.Check; check != nil {
+		if err := check(call); err != nil {
+			return nil, err
+		}
+	}
 	if call.Function.Op == nil {
 		return call.Function.Run(call)
 	}
-	result, err := rt.operate(rt.newOp(call))
+	result, err := rt.carryOut(call)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +66,26 @@ func (rt *Runtime) invoke(call *Call) ([]lua.LValue, error) {
 		return []lua.LValue{call.Function.Return(call, result)}, nil
 	}
 	return []lua.LValue{rt.toLua(result)}, nil
+}
+
+// carryOut makes the call one operation, or those that it is composed of.
+func (rt *Runtime) carryOut(call *Call) (any, error) {
+	if call.Function.Compose != nil {
+		if result, composed, err := call.Function.Compose(call); composed || err != nil {
+			return result, err
+		}
+	}
+	return rt.operate(rt.newOp(call))
+}
+
+// part carries out one operation of a composite call: a row of the same module
+// on the same handle, with these arguments. Who may call the composite may
+// call its parts.
+func (c *Call) part(function Function, arguments ...argument) (any, error) {
+	inner := &Call{Runtime: c.Runtime, L: c.L, Function: &function, Module: c.Module, Self: c.Self, values: arguments, task: c.task}
+	op := c.Runtime.newOp(inner)
+	op.Of = c.Verb()
+	return c.Runtime.operate(op)
 }
 
 // Handle is a reference that scripts hold: power, kind and stable identity,

@@ -55,6 +55,14 @@ type Bridge interface {
 type IPMI interface {
 	Status(ctx context.Context, target ipmi.Target) (ipmi.Status, error)
 	Control(ctx context.Context, target ipmi.Target, control ipmi.Control) error
+	Identify(ctx context.Context, target ipmi.Target, identify ipmi.Identify) error
+	Boot(ctx context.Context, target ipmi.Target) (ipmi.Boot, error)
+	SetBoot(ctx context.Context, target ipmi.Target, boot ipmi.Boot) (ipmi.Boot, error)
+	Controller(ctx context.Context, target ipmi.Target) (ipmi.Controller, error)
+	Sensors(ctx context.Context, target ipmi.Target) ([]ipmi.Sensor, error)
+	Events(ctx context.Context, target ipmi.Target) ([]ipmi.Event, error)
+	ClearEvents(ctx context.Context, target ipmi.Target) error
+	Raw(ctx context.Context, target ipmi.Target, request ipmi.Request) (ipmi.Reply, error)
 }
 
 // Shutdown takes the machine down on which it runs.

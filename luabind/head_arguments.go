@@ -24,12 +24,16 @@ const (
 	ArgumentSeconds ArgumentType = "seconds" // 90, 90s, 1h30m: a number
 	ArgumentMAC     ArgumentType = "mac"     // any notation: "52:54:00:12:34:56"
 	ArgumentList    ArgumentType = "list"    // all further words, or a repeated option: a list of strings
+	ArgumentTargets ArgumentType = "targets" // all further words, as the TARGETs of the ctys form; request.targets are the machines
 )
 
 var argumentTypes = []string{
 	string(ArgumentFlag), string(ArgumentString), string(ArgumentInteger),
-	string(ArgumentSeconds), string(ArgumentMAC), string(ArgumentList),
+	string(ArgumentSeconds), string(ArgumentMAC), string(ArgumentList), string(ArgumentTargets),
 }
+
+// rest tells whether a type takes all further words.
+func (t ArgumentType) rest() bool { return t == ArgumentList || t == ArgumentTargets }
 
 // Argument is one option or positional argument of a script.
 type Argument struct {
@@ -78,6 +82,9 @@ func (r *headReader) argument(number int, row *lua.LTable) Argument {
 	if argument.Type == ArgumentFlag && len(argument.Options) == 0 {
 		r.fault("%s is a flag and has no option; add option = \"letter\"", what)
 	}
+	if argument.Type == ArgumentTargets && len(argument.Options) > 0 {
+		r.fault("%s are targets, which have no option before them", what)
+	}
 	low, isLow := row.RawGetString("min").(lua.LNumber)
 	high, isHigh := row.RawGetString("max").(lua.LNumber)
 	if isLow || isHigh {
@@ -117,7 +124,7 @@ func (r *headReader) order(arguments []Argument) {
 		if rest != "" {
 			r.fault("%q comes after %q, which takes all further words", argument.Name, rest)
 		}
-		if argument.Type == ArgumentList {
+		if argument.Type.rest() {
 			rest = argument.Name
 		}
 	}
@@ -142,6 +149,16 @@ func (h Head) option(typed string) *Argument {
 		}
 	}
 	return nil
+}
+
+// Targets gives the name of the argument that takes TARGETs, if there is one.
+func (h Head) Targets() (name string, ok bool) {
+	for _, argument := range h.Arguments {
+		if argument.Type == ArgumentTargets {
+			return argument.Name, true
+		}
+	}
+	return "", false
 }
 
 // Parse reads the words behind the script's name into what the script gets as
@@ -243,7 +260,7 @@ func (p *argumentParser) take(argument *Argument, typed, text string) {
 		p.fault("%s is %q; accepted: %s", typed, text, argument.describe())
 		return
 	}
-	if argument.Type == ArgumentList {
+	if argument.Type.rest() {
 		list, _ := p.values[argument.Name].([]any)
 		value = append(list, value)
 	}
@@ -259,7 +276,7 @@ func (p *argumentParser) positional() {
 		for len(p.words) > 0 {
 			p.take(argument, strings.ToUpper(argument.Name), p.words[0])
 			p.words = p.words[1:]
-			if argument.Type != ArgumentList {
+			if !argument.Type.rest() {
 				break
 			}
 		}
@@ -333,7 +350,7 @@ func (a *Argument) valueName() string {
 func (a *Argument) describe() string {
 	words := map[ArgumentType]string{
 		ArgumentString: "a text", ArgumentInteger: "a whole number", ArgumentSeconds: "seconds, or with units as in 90s and 1h30m",
-		ArgumentMAC: "a MAC address", ArgumentList: "texts",
+		ArgumentMAC: "a MAC address", ArgumentList: "texts", ArgumentTargets: "machines, ranges (bmc[001-100]), @groups, group files, !name",
 	}
 	text := words[a.Type]
 	if len(a.OneOf) > 0 {
@@ -371,7 +388,7 @@ func (a *Argument) word() string {
 			word += " " + a.valueName()
 		}
 	}
-	if a.Type == ArgumentList {
+	if a.Type.rest() {
 		word += "…"
 	}
 	if !a.Required {

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"ctys/primitives"
+	"ctys/stdlib"
 
 	lua "github.com/yuin/gopher-lua"
 	"github.com/yuin/gopher-lua/parse"
@@ -23,9 +24,13 @@ type Source struct {
 }
 
 // Find looks a script or module up: the first hit in the path, then the
-// embedded ones. "stock.NAME" always means the embedded one. The error's kind
-// is invalid where there is none.
+// embedded ones, scripts before modules. "stock.NAME" always means the embedded
+// one, "stdlib.NAME" the embedded module, also where a stock script has its name
+// and builds on it. The error's kind is invalid where there is none.
 func Find(searchPath []fs.FS, name string) (Source, error) {
+	if module, ok := strings.CutPrefix(name, "stdlib."); ok {
+		return findModule(name, module)
+	}
 	bare, isStock := strings.CutPrefix(name, "stock.")
 	file := strings.ReplaceAll(bare, ".", "/") + ".lua"
 	if !fs.ValidPath(file) || bare == "" || path.Base(file) == ".lua" {
@@ -46,6 +51,15 @@ func Find(searchPath []fs.FS, name string) (Source, error) {
 		return Source{Name: name, File: file, Text: text, Stock: true}, nil
 	}
 	return Source{}, primitives.Errorf(primitives.Invalid, "require", name, "no script or module of this name; see ctys script ls")
+}
+
+func findModule(name, module string) (Source, error) {
+	file := module + ".lua"
+	text, err := fs.ReadFile(stdlib.FS, file)
+	if err != nil {
+		return Source{}, primitives.Errorf(primitives.Invalid, "require", name, "the stock has no module of this name")
+	}
+	return Source{Name: name, File: "stdlib/" + file, Text: string(text), Stock: true}, nil
 }
 
 // stockTexts keeps the embedded files that were read, as strings: each runtime

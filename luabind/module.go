@@ -42,6 +42,13 @@ type Function struct {
 	// Return turns what Op.Do gave into Lua values; nil means the general form:
 	// records as tables with snake_case keys, durations in seconds.
 	Return func(c *Call, result any) lua.LValue
+	// Check finds what is wrong between arguments that are each right on their
+	// own; nil: nothing can be.
+	Check func(c *Call) error
+	// Compose carries the call out by operations of its own, each of which goes
+	// through the interceptors, and tells whether it did; where it did not, Op
+	// is the call. nil: Op always is.
+	Compose func(c *Call) (result any, composed bool, err error)
 	// Run is the body of a service.
 	Run func(c *Call) ([]lua.LValue, error)
 }
@@ -151,6 +158,12 @@ func (c *Call) get(name string) any {
 }
 
 func (c *Call) set(name string, value any) {
+	for i := range c.values {
+		if c.values[i].name == name {
+			c.values[i].value = value
+			return
+		}
+	}
 	c.values = append(c.values, argument{name, value})
 }
 

@@ -19,6 +19,7 @@ type Op struct {
 	Property string
 	Args     map[string]any // of a write, for plans and journals; secrets are hidden
 	Key      string         // verb, object and occurrence: the same in a second run of the same script
+	Of       string         // the verb of the composite call that it is a part of; empty: none
 
 	call      *Call
 	operation *Operation

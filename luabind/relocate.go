@@ -75,8 +75,13 @@ func (rt *Runtime) newOrder(machine Machine, script, function string, request an
 		Machine: machine, Script: script, Function: function, Request: request, Modules: modules,
 		Machines: rt.options.Inventory.Part(members), Settings: rt.options.Settings, Authority: rt.authority, Plan: rt.options.Plan, Yes: rt.options.Yes,
 	}
-	if rt.virtual == nil { // on a simulated clock every machine is in this process
+	if rt.virtual == nil {
 		order.Inventory = string(rt.options.Inventory.Subset(members))
+		return order, nil
+	}
+	// On a simulated clock every machine is in this process, its desk too.
+	order.Machines.Resolver = func(ctx context.Context, ref inventory.SecretRef, _ string) (string, error) {
+		return rt.options.Inventory.ResolveForDesk(ctx, ref.Name)
 	}
 	return order, nil
 }

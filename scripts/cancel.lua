@@ -16,6 +16,7 @@ local init = require "cancel_init"
 local reboot = require "cancel_reboot"
 local steps = require "cancel_steps"
 local ladder = require "ladder"
+local reset = require "cancel_reset"
 local targets = require "targets"
 local walk = require "walk"
 
@@ -34,7 +35,7 @@ M.head = {
   },
   grammar = "cancel_grammar",
   categories = { "destructive" },
-  touches = { "stack", "shutdown", "action", "probe", "ipmi.power_status", "nic.read", "bridge.read" },
+  touches = { "stack", "shutdown", "action", "probe", "ipmi.power_status", "ipmi.power_reset", "ipmi.power_cycle", "nic.read", "bridge.read" },
 }
 
 -- The desk -------------------------------------------------------------------
@@ -57,6 +58,7 @@ end
 --- What can be refused from the request and the inventory alone.
 function M.check(request, wanted)
   steps.in_this_version(wanted)
+  reset.in_this_version(request, wanted)
   steps.address_fits(request, wanted)
   if wanted.timeout == 0 and not wanted.force and not step.planning()
       and not step.confirm("TIMEOUT:0 destroys every guest at once. Go on?") then
@@ -69,7 +71,7 @@ end
 function M.target(request, wanted, target)
   local _, seen = step.run(target.name, function()
     local order = steps.order(request, wanted, target)
-    local told = M.carry(order, target)
+    local told = reset.carry(order, function() return M.carry(order, target) end)
     local seen = told.is_off or targets.after(M.confirm, order, told)
     return seen.state, seen
   end, { object = target.name })
@@ -90,6 +92,7 @@ end
 function M.confirm(order, told)
   if told.exit and told.exit ~= 0 then return steps.failed(order, told) end
   if not order.wanted.self then return steps.cancelled(order, told) end
+  if reset.by_bmc(order) then return M.bring_back(order, told, M.reset(order, told)) end
   local method, seconds = steps.machine_method(order.wanted), inventory.setting("deadline")
   if method == "reboot" then
     return M.bring_back(order, told, goal.rebooted(order.machine, told.boot_id, seconds, function() return steps.boot_id(order.machine) end))
@@ -100,6 +103,11 @@ function M.confirm(order, told)
   end
   local accepted = told.accepted
   return goal.off(order.machine, { accepted = accepted, at = type(accepted) == "table" and accepted.at or told.at }, seconds)
+end
+
+--- Resets the machine by its BMC, and sees another boot of it.
+function M.reset(order, told)
+  return reset.reset(order, told.boot_id, function() return steps.boot_id(order.machine) end)
 end
 
 -- The machine ----------------------------------------------------------------

@@ -161,10 +161,10 @@ end
 --- Sends the packet, or switches the chassis on, and pauses as WOL:delay says.
 function M.wake(order, report)
   step.run("wake", function()
-    if order.chassis then steps.chassis_on(order) end
+    if order.chassis then report.told = steps.chassis_on(order) end
     if order.mac then
       report.way = steps.way(order)
-      report.told = steps.send(order, report.way)
+      report.told = (report.told and report.told .. "; " or "") .. steps.send(order, report.way)
       report.packets = 1
     end
     local delay = order.wanted.wol_delay

@@ -5,6 +5,7 @@ local checks = require "cancel_checks"
 local choose = require "choose"
 local ladder = require "ladder"
 local power = require "power"
+local reset = require "cancel_reset"
 local resolve = require "resolve"
 local targets = require "targets"
 local walk = require "walk"
@@ -20,7 +21,7 @@ local BOOT_SHARE = 0.5
 
 -- The request ----------------------------------------------------------------
 
-local later = { "wol", "reset", "pause", "suspend" }
+local later = { "wol", "pause", "suspend" }
 
 --- What this version only plans is refused before anything is contacted.
 function M.in_this_version(wanted)
@@ -367,7 +368,7 @@ end
 local planned_only = { pause = "suspend %s to RAM", suspend = "hibernate %s" }
 
 function M.can_go_down(order)
-  if planned_only[order.wanted.method] then return end
+  if planned_only[order.wanted.method] or reset.by_bmc(order) then return end
   shutdown.supported(request_of(order))
 end
 
@@ -495,10 +496,9 @@ function M.delay(order)
 end
 
 function M.apply(order)
+  if reset.by_bmc(order) then return { via = "bmc" } end
   local only = planned_only[order.wanted.method]
-  if order.wanted.method == "reset" then
-    only = order.has_bmc and "reset the chassis of %s by its BMC" or "power %s off, see it off and send it a magic packet"
-  end
+  if order.wanted.method == "reset" then only = "power %s off, see it off and send it a magic packet" end
   if only then
     step.would(only:format(order.machine))
     return { via = "plan" }

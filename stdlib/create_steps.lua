@@ -18,6 +18,9 @@ local LIMITED_BROADCAST = "255.255.255.255"
 -- What one probe may take, for the lengths that are shown.
 local PROBE = 1
 
+-- How long a chassis may take until its BMC says that it is on.
+local CHASSIS = 60
+
 -- An end that is not the goal: exit 1, with an error of this kind.
 local function failed(order, kind, ended)
   ended.exit = 1
@@ -31,7 +34,6 @@ end
 function M.in_this_version(wanted)
   choose.in_this_version(wanted.type)
   if step.planning() then return end
-  if wanted.ipmi then targets.invalid('CREATE: "IPMI": not in this version; --plan shows what it would do') end
   local console = wanted.console
   if console and console ~= "cli" and console ~= "none" then
     targets.invalid(string.format('CREATE: "CONSOLE:%s": not in this version, which opens CLI; --plan shows what it would do', console:upper()))
@@ -133,9 +135,6 @@ local function ways(wanted, machine)
   if chassis and not machine.has_bmc then
     targets.invalid(string.format('CREATE: "IPMI": the inventory has no bmc for %s', machine.name))
   end
-  if chassis and not step.planning() then
-    targets.invalid(string.format("CREATE: the MAC of %s is not known, and waking it by its BMC is not in this version; add M:<mac>", machine.name))
-  end
   return packet and mac or nil, chassis
 end
 
@@ -186,9 +185,16 @@ function M.send(order, way)
   return string.format("%s by %s to %s%s", order.mac, sent.way, sent.destination, way.interface and " on " .. way.interface or "")
 end
 
---- Chassis power on at the machine's BMC.
+--- Chassis power on at the machine's BMC, and seen on there.
+---@return string told
 function M.chassis_on(order)
-  return power.bmc(inventory.machine(order.machine.name)):power_on()
+  local name = order.machine.name
+  local seen = power.on(power.bmc(inventory.machine(name)), CHASSIS)
+  if seen ~= "on" then
+    error({ kind = "timeout", op = "create", host = name, exit = 1,
+      message = string.format("its BMC took the command and still says %s after %d s", seen, CHASSIS) }, 0)
+  end
+  return step.planning() and "chassis power on" or "chassis power on, by the word of its BMC"
 end
 
 -- Sends the packet again and again until it is cancelled. One that does not
@@ -240,7 +246,7 @@ end
 local function not_reached(order, report, what, trials)
   local words = length(trials, PROBE)
   local count = report.packets == 1 and "1 packet was" or report.packets .. " packets were"
-  local packets = report.packets > 0 and string.format("; %s sent: %s", count, report.told) or ""
+  local packets = report.packets > 0 and string.format("; %s sent: %s", count, report.told) or report.told and "; " .. report.told or ""
   local text = string.format("%s %s (%s)%s", order.machine.name, what, words, packets)
   return failed(order, "timeout", { state = "unknown", seen_by = "probe", text = text })
 end
@@ -288,7 +294,8 @@ end
 --- The end of a wake that nothing was to be waited for after.
 function M.sent(order, report)
   local what = step.planning() and "would be sent" or "sent, not seen up"
-  return { state = "sent", text = string.format("%s: %s: %s", order.machine.name, what, report.told or "chassis power on") }
+  if order.chassis and not step.planning() then return { state = "on", seen_by = "bmc", text = order.machine.name .. ": " .. report.told } end
+  return { state = "sent", text = string.format("%s: %s: %s", order.machine.name, what, report.told) }
 end
 
 --- The end of a reboot, which was seen, that nothing was to be waited for after.

@@ -5,22 +5,54 @@
 --     --> { state = "on"|"off"|"unknown", seen_by = "bmc"|"hypervisor"|"probe", at = …, cause = … }
 --
 -- A BMC is believed, then the hypervisor that carries the machine. An answer
--- to a probe proves "on"; silence proves nothing, so it is "unknown".
+-- to a probe proves "on", also where its BMC or hypervisor cannot be asked;
+-- silence proves nothing, so it is "unknown". Nothing unknown is ever "off".
 
 local M = {}
 
 local SSH = 22
 
---- The BMC of a machine, or nil where the inventory has none.
-function M.bmc(row)
-  if not row or not row.bmc then return nil end
+-- Seconds between two looks at a machine that was switched.
+local LOOK_EVERY = 1
+
+local function connect(row)
   return ipmi.connect{
     host = row.bmc.host, port = row.bmc.port, user = row.bmc.user, password = row.bmc.password, machine = row.name,
   }
 end
 
-local function by_bmc(row)
-  return M.bmc(row):power_status()
+-- A BMC that is spoken to by another machine: each of its methods is called
+-- there, by that machine's agent.
+local function through(row)
+  return setmetatable({}, { __index = function(_, method)
+    return function(_, options)
+      local order = { machine = row.name, method = method, options = options or {} }
+      return action.at(row.bmc.via, "power", order, { call = "at_bmc", rows = { row.name } }).value
+    end
+  end })
+end
+
+--- Runs on the machine through which a BMC is reached.
+function M.at_bmc(order)
+  local bmc = connect(inventory.machine(order.machine))
+  local value = bmc[order.method](bmc, order.options)
+  if order.method == "events" then -- bytes do not travel as text
+    for _, event in ipairs(value) do event.data = nil end
+  end
+  return { value = value }
+end
+
+--- The BMC of a machine, or nil where the inventory has none. The desk speaks to
+--- it, or where its row has `via`, that machine.
+function M.bmc(row)
+  if not row or not row.bmc then return nil end
+  local via = row.bmc.via
+  if via and not action.here() and not action.is_here(via) then return through(row) end
+  return connect(row)
+end
+
+local function by_bmc(row, seconds)
+  return M.bmc(row):power_status{ deadline = seconds }
 end
 
 local words = { running = "on", paused = "on", suspended = "on", ["shutting-down"] = "on", off = "off", saved = "off" }
@@ -75,21 +107,95 @@ local function by_probe(row)
   return up and "on" or "unknown"
 end
 
-local function ask(seen_by, fn, row)
-  local ok, value = pcall(fn, row)
+local function ask(seen_by, fn, row, seconds)
+  local ok, value = pcall(fn, row, seconds)
   return {
     state = ok and value or "unknown", seen_by = seen_by, at = task.now(),
     cause = not ok and value or nil,
   }
 end
 
+-- What an observer could not tell, a probe may: an answer proves "on".
+local function or_by_probe(seen, row)
+  if seen.state ~= "unknown" or not row.address then return seen end
+  local probed = ask("probe", by_probe, row)
+  return probed.state == "on" and probed or seen
+end
+
 --- The power of a machine. It never raises for a state that cannot be seen.
+--- The parent of a machine that has a BMC is a chassis or a switch: no
+--- hypervisor is asked about it.
 ---@param name string a machine in the inventory, or an address
-function M.state(name)
+---@param seconds number? what its BMC has for its answer
+function M.state(name, seconds)
   local row = inventory.machine(name) or { name = name, address = name }
-  if row.bmc then return ask("bmc", by_bmc, row) end
-  if row.parent then return ask("hypervisor", by_hypervisor, row) end
+  if row.bmc then return or_by_probe(ask("bmc", by_bmc, row, seconds), row) end
+  if row.parent then return or_by_probe(ask("hypervisor", by_hypervisor, row), row) end
   return ask("probe", by_probe, row)
+end
+
+-- Switching, by a machine's BMC -----------------------------------------------
+
+--- Looks until a BMC sees the goal, "on" or "off", or the time is over. A plan
+--- looks once.
+---@return string state as it was seen last; raises where it could not be read last
+function M.await(bmc, goal, seconds)
+  local finish = task.now() + seconds
+  while true do
+    local ok, state = pcall(bmc.power_status, bmc)
+    if ok and state == goal or step.planning() then return state end
+    if task.now() >= finish then
+      if ok then return state end
+      error(state, 0)
+    end
+    task.sleep(LOOK_EVERY)
+  end
+end
+
+-- One command, and a look until its goal is seen. What a plan would see is its
+-- goal.
+local function switch(bmc, method, goal, seconds)
+  local seen = bmc[method](bmc)
+  if seen == goal or step.planning() then return goal end
+  return M.await(bmc, goal, seconds)
+end
+
+--- Switches on, and sees it on. A machine that is on is sent nothing.
+---@return string state seen last, in time or not
+function M.on(bmc, seconds) return switch(bmc, "power_on", "on", seconds) end
+
+--- Cuts the power, and sees it off.
+---@return string state seen last, in time or not
+function M.off(bmc, seconds) return switch(bmc, "power_off", "off", seconds) end
+
+--- Presses the power button and sees the machine off, in time or not.
+---@return string state seen last
+function M.soft(bmc, seconds) return switch(bmc, "power_soft", "off", seconds) end
+
+--- Off, seen off, on, seen on. A machine that is not seen off in time is not
+--- switched on again, and raises.
+---@param before_on fun()? called when it is off: a supply that must not trip wants its pause here
+---@return string state seen last, in time or not
+function M.cycle(bmc, seconds, before_on)
+  local seen = M.off(bmc, seconds)
+  if seen ~= "off" then
+    error({ kind = "timeout", op = "power.cycle", exit = 1,
+      message = string.format("its BMC took the command and still says %s after %g s, so it was not switched on again", seen, seconds) }, 0)
+  end
+  if before_on then before_on() end
+  return M.on(bmc, seconds)
+end
+
+--- Resets a machine's chassis, and where its BMC cannot do that, cycles it.
+---@return "reset"|"cycle" how
+function M.reset(row)
+  local bmc = M.bmc(row)
+  local ok, err = pcall(bmc.power_reset, bmc)
+  if ok then return "reset" end
+  if err.kind ~= "unsupported" then error(err, 0) end
+  step.progress("its BMC refuses a reset, so it is switched off and on: " .. tostring(err.message))
+  bmc:power_cycle()
+  return "cycle"
 end
 
 return M

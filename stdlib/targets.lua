@@ -148,4 +148,7 @@ function M.each(request, op, fn)
   return { exit = fold(exits) }
 end
 
+-- How many at once, and one exit code of many, for scripts with a loop of their own.
+M.at_once, M.fold = at_once, fold
+
 return M

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
 	"strings"
 
 	"ctys/cmd/ctys/form"
+	"ctys/cmd/ctys/group"
 	"ctys/luabind"
 	"ctys/luabind/inventory"
 )
@@ -24,8 +26,7 @@ func (a *app) form(argv []string) int {
 	case f.Options.Help:
 		return a.help(f.Options, nonEmpty(helpTopic(f)))
 	case len(f.Unsupported) > 0:
-		u := f.Unsupported[0]
-		return a.refuse(&form.Error{Option: u.Option, Message: "not in this version: " + u.Text})
+		return a.refuse(notInThisVersion(f.Unsupported[0]))
 	}
 	machines, site, err := loadSite(f.Options.Inventory)
 	if err != nil {
@@ -75,50 +76,30 @@ type target struct {
 	options form.Options
 }
 
-// targetsOf expands what was typed. A name that several words give is taken
-// once, unless addresses may be ambiguous.
+// targetsOf finds the machines that were named. One that several words name is
+// taken once, unless addresses may be ambiguous.
 func targetsOf(f *form.Form, machines *inventory.Inventory) ([]target, error) {
-	if len(f.Targets) == 0 {
-		return nil, nil
-	}
-	words := make([]string, len(f.Targets))
-	for i, t := range f.Targets {
-		words[i] = t.Host
-	}
-	chosen, err := machines.Expand(words)
+	members, err := (&group.Resolver{Inventory: machines, Path: groupsPath()}).Resolve(f.Targets)
 	if err != nil {
 		return nil, err
 	}
-	left := map[string]bool{}
-	for _, name := range chosen {
-		left[name] = true
-	}
 	var targets []target
 	seen := map[string]bool{}
-	for _, t := range f.Targets {
-		if t.Host[0] == '!' {
-			continue
+	for _, member := range members {
+		options := f.For(form.Target{Options: member.Options})
+		if left := options.Unsupported(); len(left) > 0 {
+			return nil, notInThisVersion(left[0])
 		}
-		names, err := machines.Expand([]string{t.Host})
-		if err != nil {
-			return nil, err
-		}
-		options := f.For(t)
-		for _, name := range names {
-			if left[name] && (!seen[name] || options.Ambiguous) {
-				seen[name] = true
-				targets = append(targets, target{name: name, user: userOf(t, options), options: options})
-			}
+		if !seen[member.Name] || options.Ambiguous {
+			seen[member.Name] = true
+			targets = append(targets, target{name: member.Name, user: cmp.Or(member.User, options.User), options: options})
 		}
 	}
 	return targets, nil
 }
 
-func userOf(t form.Target, options form.Options) string {
-	if t.User != "" {
-		return t.User
-	}
-	return options.User
+func notInThisVersion(left form.Unsupported) error {
+	return &form.Error{Option: left.Option, Message: "not in this version: " + left.Text}
 }
 
 // inParts carries out the targets that are only planned before the others: a
@@ -148,17 +129,9 @@ func (a *app) inParts(f *form.Form, targets []target, carryOut func(part []targe
 
 // formRequest is what the action's script gets.
 func formRequest(f *form.Form, targets []target) map[string]any {
-	list := make([]any, len(targets))
-	for i, t := range targets {
-		fields := map[string]any{"name": t.name, "options": targetOptions(t.options)}
-		if t.user != "" {
-			fields["user"] = t.user
-		}
-		list[i] = fields
-	}
 	request := map[string]any{
 		"action": f.Action, "type": f.Type, "type_given": f.TypeGiven,
-		"targets": list, "options": targetOptions(f.For(form.Target{})), "arguments": map[string]any{},
+		"targets": targetList(targets), "options": targetOptions(f.For(form.Target{})), "arguments": map[string]any{},
 	}
 	if f.Subopts != "" {
 		request["subopts"] = f.Subopts
@@ -194,4 +167,17 @@ func privilegeLine(name string, o form.Options) []string {
 		return nil
 	}
 	return []string{name + ": " + strings.Join(words, " ") + " has no effect in this version"}
+}
+
+// targetList is what a script gets as request.targets.
+func targetList(targets []target) []any {
+	list := make([]any, len(targets))
+	for i, t := range targets {
+		fields := map[string]any{"name": t.name, "options": targetOptions(t.options)}
+		if t.user != "" {
+			fields["user"] = t.user
+		}
+		list[i] = fields
+	}
+	return list
 }

@@ -13,6 +13,7 @@ const usage = `usage:
       ctys -t pm -a create=wol,t:lab01 desk               wake lab01 from desk
       ctys -t pm -a cancel=poweroff,self lab01            cancel lab01 and what runs on it
   ctys NAME [arguments]        run the script NAME (ctys script ls lists them)
+      ctys power status @rack7                            ask and switch machines by their BMCs
   ctys run FILE.lua|- [args]   run a script of your own
   ctys eval 'LUA'              print the values of a piece of Lua
   ctys repl                    try things out, line by line
@@ -42,7 +43,9 @@ options of every form, also before NAME:
   --journal DIR      where the journals of runs are kept
   -v                 say more
   --accept-new-host-key   take the key of a host that is seen for the first time
-environment: CTYS_INVENTORY, CTYS_SITE, CTYS_PATH (folders of scripts), CTYS_SSH_CONFIG (as ssh -F)
+a TARGET is a machine, a range bmc[001-100], @GROUP of the inventory, a group file, or !NAME, which takes out
+environment: CTYS_INVENTORY, CTYS_SITE, CTYS_PATH (folders of scripts), CTYS_GROUPS_PATH (folders of
+  group files), CTYS_SSH_CONFIG (as ssh -F)
 exit codes: 0 all reached their goal; 1 some did not; 2 bad request;
   3 refused, nothing changed; 130 interrupted
 `

@@ -8,6 +8,7 @@ import (
 
 	"ctys/cmd/ctys/form"
 	"ctys/luabind"
+	"ctys/luabind/inventory"
 )
 
 // named runs a script that was found by its name, with the arguments that its
@@ -44,16 +45,39 @@ func (a *app) action(options form.Options, head luabind.Head, path []fs.FS, sour
 	if err != nil {
 		return a.refuse(err)
 	}
-	request := map[string]any{
-		"action": source.Name, "arguments": arguments, "argv": anyList(rest), "targets": []any{}, "options": generalOptions(options),
+	f, targets, err := namedTargets(options, head, arguments, machines)
+	if err != nil {
+		return a.refuse(err)
 	}
 	a.showMasters(source, head)
-	plan := options.Plan || head.Plans(arguments)
-	ses := a.open(setup{
-		authority: head.Authority(), path: path, inventory: machines, site: site, options: options,
-		sources: []luabind.Source{source}, request: request, plan: plan, summary: true,
+	return a.inParts(f, targets, func(part []target, plan bool) int {
+		request := map[string]any{
+			"action": source.Name, "arguments": arguments, "argv": anyList(rest), "targets": targetList(part), "options": generalOptions(options),
+		}
+		ses := a.open(setup{
+			authority: head.Authority(), path: path, inventory: machines, site: site, options: options,
+			sources: []luabind.Source{source}, request: request, plan: plan || head.Plans(arguments), summary: true,
+		})
+		return ses.do(func(ctx context.Context) (int, error) { return ses.call(ctx, source.Name, request) })
 	})
-	return ses.do(func(ctx context.Context) (int, error) { return ses.call(ctx, source.Name, request) })
+}
+
+// namedTargets are the machines that the TARGETs of a script mean, where its
+// head has such an argument.
+func namedTargets(options form.Options, head luabind.Head, arguments map[string]any, machines *inventory.Inventory) (*form.Form, []target, error) {
+	var words []string
+	if name, takes := head.Targets(); takes {
+		given, _ := arguments[name].([]any)
+		for _, word := range given {
+			words = append(words, word.(string))
+		}
+	}
+	f, err := form.Named(options, words)
+	if err != nil {
+		return nil, nil, err
+	}
+	targets, err := targetsOf(f, machines)
+	return f, targets, err
 }
 
 // asksForHelp finds -h where the script has no such option of its own.

@@ -36,6 +36,21 @@ func searchDirs() []string {
 	return append(dirs, systemDir)
 }
 
+// groupsPath is where group files are looked for: $CTYS_GROUPS_PATH, then
+// groups in the user's folder of settings and in the system's.
+func groupsPath() []string {
+	var dirs []string
+	for _, dir := range filepath.SplitList(os.Getenv("CTYS_GROUPS_PATH")) {
+		if dir != "" {
+			dirs = append(dirs, dir)
+		}
+	}
+	if dir := userDir(); dir != "" {
+		dirs = append(dirs, filepath.Join(dir, "groups"))
+	}
+	return append(dirs, filepath.Join(systemDir, "groups"))
+}
+
 // userDir is the user's folder of settings; a relative $XDG_CONFIG_HOME is
 // ignored, as the XDG Base Directory Specification demands.
 func userDir() string {

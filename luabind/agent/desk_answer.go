@@ -9,7 +9,6 @@ import (
 	"ctys/luabind"
 	"ctys/luabind/inventory"
 	"ctys/primitives"
-	"ctys/primitives/ipmi"
 )
 
 // answer carries out what an agent asks. An agent is trusted with what its
@@ -42,7 +41,8 @@ func (s *session) answer(ctx context.Context, question ask, events func(luabind.
 			return nil, err
 		}
 		return nil, s.shutDown(ctx, request)
-	case serviceStatus, serviceControl:
+	}
+	if _, known := bmcServices[question.Service]; known {
 		var request bmcRequest
 		if err := s.read(question, &request); err != nil {
 			return nil, err
@@ -181,35 +181,4 @@ func (s *session) rows(order luabind.Order) ([]string, error) {
 		}
 	}
 	return names, nil
-}
-
-// bmc speaks to a BMC of a row that was shipped, with the account that the
-// inventory has for it.
-func (s *session) bmc(ctx context.Context, service string, request bmcRequest) (any, error) {
-	shipped := rowOfBMC(s.shipped, request.Host, request.Port)
-	if shipped == nil {
-		return nil, s.refuse(service, "the BMC "+request.Host)
-	}
-	row := s.desk.options.Inventory.Row(shipped.Name)
-	if row == nil || row.BMC == nil || row.BMC.User != request.User {
-		return nil, s.refuse(service, "the account "+request.User+" on the BMC "+request.Host)
-	}
-	if s.desk.options.IPMI == nil {
-		return nil, primitives.Errorf(primitives.Unsupported, "agent."+service, s.host(), "the desk was not given the power to speak to BMCs")
-	}
-	target := ipmi.Target{Host: row.BMC.Host, Port: row.BMC.Port, User: row.BMC.User,
-		Password: s.desk.options.Inventory.Secret(row.BMC.Password, row.Name)}
-	if service == serviceStatus {
-		status, err := s.desk.options.IPMI.Status(ctx, target)
-		return bmcAnswer{Power: status.Power.String()}, err
-	}
-	if s.order.Plan || !permitsControl(s.order.Authority, request.Control) {
-		return nil, s.refuse(service, string(request.Control)+" of the BMC "+request.Host)
-	}
-	return nil, s.desk.options.IPMI.Control(ctx, target, request.Control)
-}
-
-// permitsControl compares with the verbs under which scripts declare them.
-func permitsControl(authority luabind.Authority, control ipmi.Control) bool {
-	return authority.Permits("ipmi.power_"+string(control), luabind.Write)
 }

@@ -357,28 +357,6 @@ func TestAgentReachesOnlyWhatStandsBelowIt(t *testing.T) {
 	}
 }
 
-// fakeBMC notes what it is asked.
-type fakeBMC struct {
-	mu    sync.Mutex
-	calls []string
-}
-
-func (f *fakeBMC) note(ctx context.Context, what string, target ipmi.Target) error {
-	password, err := target.Password.Reveal(ctx)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.calls = append(f.calls, what+" "+target.Host+" "+target.User+" "+password)
-	return err
-}
-
-func (f *fakeBMC) Status(ctx context.Context, target ipmi.Target) (ipmi.Status, error) {
-	return ipmi.Status{Power: primitives.PowerOn}, f.note(ctx, "status", target)
-}
-
-func (f *fakeBMC) Control(ctx context.Context, target ipmi.Target, control ipmi.Control) error {
-	return f.note(ctx, string(control), target)
-}
-
 func TestBMCIsAskedByTheDesk(t *testing.T) {
 	t.Setenv("CTYS_TEST_BMC", "s3cret")
 	bmc := &fakeBMC{}
@@ -417,7 +395,7 @@ func TestSecretsStayAtTheDesk(t *testing.T) {
 	used := make(chan string, 2)
 	gate := make(chan struct{})
 	w.host = func(machine string) Host {
-		return w.plainHost(machine, luabind.Capabilities{IPMI: secretEater{used, gate}})
+		return w.plainHost(machine, luabind.Capabilities{IPMI: secretEater{used: used, gate: gate}})
 	}
 	order := w.order("host", `
 function M.here()
@@ -460,6 +438,7 @@ end`)
 
 // secretEater is a BMC of the machine itself; its second use waits for gate.
 type secretEater struct {
+	luabind.IPMI
 	used chan string
 	gate chan struct{}
 }

@@ -21,8 +21,8 @@
 // that is cut ends nothing: the job goes on, and attach continues. What has to
 // be asked of the desk meanwhile is unreachable. The services of the desk are
 // secret, run (an order for a guest of the machine; its events are told to the
-// agent, which takes them into its own), shutdown, status and control (of a
-// BMC).
+// agent, which takes them into its own), shutdown, and at BMCs status, control,
+// identify, boot, set_boot, controller, sensors, events, clear_events and raw.
 //
 // Between the command that SSH has started and the job's own process the same
 // lines pass through a socket; there the first one is {"attach":SEQ}.

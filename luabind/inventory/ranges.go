@@ -22,6 +22,17 @@ func expandWord(word string) (names []string, minus bool, err error) {
 	return names, minus, err
 }
 
+// Ranges gives the names that the ranges of one word stand for: bmc[001-100,200]
+// are 101. A word without any is its own only name. What it names, "@" before it
+// or not, is for the caller to find.
+func Ranges(word string) ([]string, error) {
+	names, minus, err := expandWord(word)
+	if err == nil && minus {
+		err = errors.New(`"!" does not belong here`)
+	}
+	return names, err
+}
+
 // expandRanges multiplies out the brackets of a word, the last one fastest.
 func expandRanges(word string) ([]string, error) {
 	parts, err := splitRanges(word)

@@ -131,6 +131,7 @@ type machine struct {
 	boots   int    // changes boot_id
 	started string // when it was started
 	level   int    // run level, where one was asked for
+	bmc     service
 	watched set[waiter]
 	lines   map[*line]struct{}
 	events  []stack.EventKind // of its life, for Subscribe

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -22,7 +23,7 @@ func (v *View) IPMI() *IPMI { return &IPMI{v} }
 func (p *IPMI) Status(ctx context.Context, target ipmi.Target) (ipmi.Status, error) {
 	var status ipmi.Status
 	err := p.speak(ctx, target, "status", bmc.User, func(_ call, m *machine) (string, error) {
-		status = ipmi.Status{Power: m.phase.Power(), At: p.view.world.time.Now()}
+		status = p.view.world.chassisStatus(m)
 		return status.Power.String(), nil
 	})
 	return status, err
@@ -32,11 +33,24 @@ func (p *IPMI) Status(ctx context.Context, target ipmi.Target) (ipmi.Status, err
 // do nothing where the goal is reached already; cycle, reset and diag are refused
 // while the machine is off (Unsupported), as IPMI 2.0, 28.3 lets a BMC do. A
 // soft power-off is accepted whether or not the machine notices it. An account
-// that is no operator is refused (Denied).
+// that is no operator is refused (Denied). A lost reply of what must not be sent
+// twice is Timeout, "unknown, not repeated".
 func (p *IPMI) Control(ctx context.Context, target ipmi.Target, control ipmi.Control) error {
-	return p.speak(ctx, target, string(control), bmc.Operator, func(c call, m *machine) (string, error) {
+	err := p.speak(ctx, target, string(control), bmc.Operator, func(c call, m *machine) (string, error) {
 		return "ok", p.view.world.chassis(c, m, control)
 	})
+	return onceOnly(err, control == ipmi.Cycle || control == ipmi.Reset || control == ipmi.Diag)
+}
+
+// onceOnly words the end of a request that must not be sent twice and that
+// nobody answered.
+func onceOnly(err error, once bool) error {
+	var unanswered *primitives.Error
+	if !once || !errors.As(err, &unanswered) || unanswered.Kind != primitives.Timeout {
+		return err
+	}
+	return primitives.Errorf(primitives.Timeout, unanswered.Op, unanswered.Host,
+		"unknown, not repeated: the request was sent and no answer came, so whether it was carried out is not known")
 }
 
 // chassis is what the chassis of m does when its BMC is asked for control.
@@ -65,6 +79,8 @@ func (w *World) chassis(c call, m *machine, control ipmi.Control) error {
 		w.powerOn(m, WhyCycle)
 	case ipmi.Reset:
 		w.restart(m, WhyReset)
+	default: // the machine's system notes it and goes on
+		w.note(Entry{Machine: m.Name, Why: diagnosticInterrupt})
 	}
 	return nil
 }

@@ -389,7 +389,7 @@ func TestBadCreateRequests(t *testing.T) {
 		"t:lab02,connect,wol":                 {"wol"},
 		"l:lab02,broadcast:1.2.3.4,if:eth0":   {"if:eth0"},
 		"l:lab02,port:9":                      {"port:9"},
-		"l:lab02,ipmi":                        {"IPMI", "not in this version"},
+		"l:web1,ipmi":                         {"IPMI", "the inventory has no bmc for web1"},
 		"l:lab02,console:vnc":                 {"CONSOLE:VNC", "not in this version"},
 		"l:lab02,l:lab03":                     {"l:lab03"},
 		"l:lab02,t:lab03":                     {"l:lab02", "t:lab03", "one machine"},

@@ -20,6 +20,8 @@ import (
 
 // scene is a world with an inventory of all its machines, and the desk in it.
 type scene struct {
+	known // of the machines and their BMCs
+
 	t         testing.TB
 	clock     *sim.Clock
 	world     *sim.World
@@ -65,7 +67,7 @@ func (s *scene) inventory() *inventory.Inventory {
 		text.WriteString(" " + s.rows[name] + " },\n")
 	}
 	text.WriteString("}\n")
-	inv, err := inventory.Parse("machines.lua", []byte(text.String()))
+	inv, err := inventory.Parse("machines.lua", []byte(s.known.in(text.String())))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -90,7 +92,7 @@ func (s *scene) authority(path []fs.FS, script string) *luabind.Authority {
 // form runs "-t TYPE -a ACTION=SUBOPTS TARGETS" at the desk.
 func (s *scene) form(kind, action, subopts string, targets ...string) (exit int, err error) {
 	s.t.Helper()
-	s.t.Setenv("LAB_PW", "secret")
+	s.t.Setenv("LAB_PW", s.bmcPassword())
 	list := []any{}
 	for _, target := range targets {
 		own := map[string]any{}

@@ -136,7 +136,7 @@ func (f *Form) check() error {
 func (f *Form) unsupported() []Unsupported {
 	var found []Unsupported
 	add := func(options Options) {
-		for _, u := range options.unsupported() {
+		for _, u := range options.Unsupported() {
 			if !slices.Contains(found, u) {
 				found = append(found, u)
 			}

@@ -100,8 +100,8 @@ func (o *Options) setOutput(format string) {
 	o.Output, o.Terse, o.JSON = format, format == "terse", format == "json"
 }
 
-// unsupported are the settings in effect that this version does not carry out.
-func (o Options) unsupported() []Unsupported {
+// Unsupported are the settings in effect that this version does not carry out.
+func (o Options) Unsupported() []Unsupported {
 	var found []Unsupported
 	for _, mode := range o.Background {
 		switch mode {

@@ -34,6 +34,25 @@ func (f *Form) readTargets(words []string) error {
 	return nil
 }
 
+// Named is what stands behind the name of a script that takes TARGETs: as in the
+// ctys form, without -t and -a. options are those of the command line. Every
+// error is an *Error.
+func Named(options Options, words []string) (*Form, error) {
+	form := &Form{Type: "all", Options: options}
+	err := form.readTargets(words)
+	form.Types = form.For(Target{}).Types
+	return form, err
+}
+
+// ReadTarget reads one TARGET, as it stands on a command line or in a file of
+// targets. Every error is an *Error.
+func ReadTarget(word string) (Target, error) {
+	if err := checkNoTask(word); err != nil {
+		return Target{Text: word}, err
+	}
+	return readTarget(word)
+}
+
 func readTarget(word string) (Target, error) {
 	target := Target{Text: word}
 	name := word

@@ -1,0 +1,203 @@
+-- POWER: ask and switch many machines by their BMCs.
+--
+--     ctys power status @rack7
+--     ctys power on 'bmc[001-100]' --spacing 0.5
+--     ctys power off lab01
+--
+-- What each machine comes to is told as it comes; in the end the machines are
+-- folded by state: "on: bmc[001-098]". 0: all reached their goal, and it was
+-- seen; 1: one did not, or is not known to have. Every step is a field of M or
+-- of M.verbs and called through it, so a site replaces one.
+--
+-- `require "power"` gives this table: the module stdlib/power.lua, which all
+-- scripts share, and with it the action.
+
+local targets = require "targets"
+
+local M = require "stdlib.power"
+
+M.head = {
+  what = "Ask and switch machines by their BMCs; see it done; fold the answers.",
+  arguments = {
+    { name = "verb", required = true, value = "VERB", one_of = { "status", "on", "off", "soft", "cycle", "reset", "diag", "identify", "bootdev", "sensors", "sel" },
+      help = "status, on, off, soft (power button), cycle, reset, diag (NMI), identify (lamp), bootdev, sensors, sel (event log)" },
+    { name = "targets", type = "targets", value = "TARGET", required = true, help = "machines, ranges (bmc[001-100]), @groups, group files, !name" },
+    { name = "spacing", option = "spacing", type = "seconds", help = "between two commands that switch on, so as not to trip the supply" },
+    { name = "wait", option = "wait", type = "seconds", help = "for the goal to be seen: 60 (soft: the machine's deadline, else the site's)" },
+    { name = "timeout", option = "timeout", type = "seconds", default = 20, min = 0.1, max = 600, help = "for a BMC to answer the first request" },
+    { name = "native", option = "native", type = "flag", help = "cycle: by the BMC itself, at most once, not seen off between" },
+    { name = "device", option = { "d", "device" }, value = "DEVICE", one_of = { "none", "pxe", "disk", "safe", "diag", "cdrom", "bios" }, help = "bootdev: set it; without it the one that is set is told" },
+    { name = "persistent", option = "persistent", type = "flag", help = "bootdev: always, not only once" },
+    { name = "uefi", option = "uefi", type = "flag", help = "bootdev: by UEFI" },
+    { name = "seconds", option = "seconds", type = "integer", min = 0, max = 255, help = "identify: so long, 15 where left out; 0 ends it" },
+    { name = "forever", option = "forever", type = "flag", help = "identify: until it is ended" },
+    { name = "clear", option = "clear", type = "flag", help = "sel: show the log, then empty it" },
+  },
+  examples = {
+    "ctys power status @rack7",
+    "ctys power on 'bmc[001-100]' --spacing 0.5",
+    "ctys power off lab01 lab02 --json",
+    "ctys power bootdev -d pxe lab01",
+  },
+  categories = { "destructive" },
+  touches = { "ipmi.read", "ipmi.power_*", "ipmi.identify", "ipmi.set_boot_device", "ipmi.clear_events", "stack.read", "probe" },
+}
+
+-- Verbs that take the power away, from more than max_targets only with --yes.
+M.takes_away = { off = true, soft = true, cycle = true, reset = true, diag = true }
+
+-- Seconds for a machine to be seen on or off.
+M.seconds = 60
+
+--- What ctys calls. Everything that is wrong with the request is found before
+--- the first contact.
+function M.action(request)
+  local fleet, reports = require "fleet", require "power_reports"
+  local wanted = request.arguments
+  M.check(request, wanted)
+  wanted.turn = fleet.turns(wanted.spacing)
+  return fleet.run(request, "power." .. wanted.verb, function(target) return M.ask(target, wanted) end, {
+    dead = fleet.parents(wanted.timeout),
+    fold = not reports[wanted.verb], finish = reports[wanted.verb] and reports[wanted.verb].print,
+  })
+end
+
+local belongs = {
+  native = { cycle = true }, device = { bootdev = true }, persistent = { bootdev = true }, uefi = { bootdev = true },
+  seconds = { identify = true }, forever = { identify = true }, clear = { sel = true }, spacing = { on = true, cycle = true },
+  wait = { on = true, off = true, soft = true, cycle = true, reset = true, diag = true },
+}
+
+--- What contradicts itself, and machines that have no BMC to ask.
+function M.check(request, wanted)
+  for option, verbs in pairs(belongs) do
+    if wanted[option] and not verbs[wanted.verb] then targets.invalid(string.format('"--%s": it has no meaning for power %s', option, wanted.verb)) end
+  end
+  if wanted.seconds and wanted.forever then targets.invalid('"--seconds" and "--forever": one of them') end
+  if wanted.native and wanted.spacing then targets.invalid('"--native" and "--spacing": a BMC that cycles by itself switches on when it likes') end
+  if (wanted.persistent or wanted.uefi) and not wanted.device then targets.invalid('"--persistent" and "--uefi" go with --device') end
+  if wanted.verb ~= "status" then M.need_bmcs(request, wanted) end
+  if M.takes_away[wanted.verb] then targets.limit(request, "Take power away from") end
+end
+
+--- All but status is asked of a BMC alone.
+function M.need_bmcs(request, wanted)
+  local without = {}
+  for _, target in ipairs(request.targets) do
+    local row = inventory.machine(target.name)
+    if not (row and row.bmc) then without[#without + 1] = target.name end
+  end
+  if #without > 0 then
+    targets.invalid(string.format("power %s: the inventory has no bmc for %s; add bmc = { host = …, user = …, password = … } there", wanted.verb, require("ranges").text(without)))
+  end
+end
+
+--- One machine. Before anything is sent that must not get lost, it is asked for
+--- its state: one that does not answer then was sent nothing.
+function M.ask(target, wanted)
+  if wanted.verb == "status" then return M.status(target, wanted) end
+  local first, row = require("fleet").first, inventory.machine(target.name)
+  local bmc, verb = M.bmc(row), M.verbs[wanted.verb]
+  if not M.takes_away[wanted.verb] and wanted.verb ~= "on" and not wanted.clear then
+    return first(function() return verb(bmc, wanted, row) end)
+  end
+  local state = first(function() return bmc:power_status{ deadline = wanted.timeout } end)
+  return verb(bmc, wanted, row, state)
+end
+
+--- Whoever sees the machine is believed: its BMC, its hypervisor, a probe.
+function M.status(target, wanted)
+  local seen = M.state(target.name, wanted.timeout)
+  if seen.state == "unknown" then return require("fleet").unknown(seen) end
+  return { state = seen.state, seen_by = seen.seen_by }
+end
+
+-- The verbs ------------------------------------------------------------------
+
+M.verbs = {}
+local verbs = M.verbs
+
+-- The end of a machine that was to be seen on or off.
+local function reached(seen, goal, seconds)
+  if step.planning() then return { state = "would be " .. goal } end
+  if seen == goal then return { state = seen, seen_by = "bmc" } end
+  return { exit = 1, state = seen, seen_by = "bmc",
+    error = { kind = "timeout", op = "power", message = string.format("its BMC took the command and still says %s after %g s", seen, seconds) } }
+end
+
+local function already(state) return { state = state, seen_by = "bmc" } end
+
+function verbs.on(bmc, wanted, _, state)
+  if state == "on" then return already(state) end
+  local seconds = wanted.wait or M.seconds
+  wanted.turn()
+  return reached(M.on(bmc, seconds), "on", seconds)
+end
+
+function verbs.off(bmc, wanted, _, state)
+  if state == "off" then return already(state) end
+  local seconds = wanted.wait or M.seconds
+  return reached(M.off(bmc, seconds), "off", seconds)
+end
+
+--- Presses the power button; what the machine does about it is up to it.
+function verbs.soft(bmc, wanted, row, state)
+  if state == "off" then return already(state) end
+  local seconds = wanted.wait or row.deadline or inventory.setting("deadline")
+  return reached(M.soft(bmc, seconds), "off", seconds)
+end
+
+--- Off, seen off, on, seen on; or as the BMC does it, at most once.
+function verbs.cycle(bmc, wanted)
+  if wanted.native then return M.taken("cycle", bmc, wanted, bmc:power_cycle{ native = true }) end
+  local seconds = wanted.wait or M.seconds
+  return reached(M.cycle(bmc, seconds, wanted.turn), "on", seconds)
+end
+
+function verbs.reset(bmc, wanted) return M.taken("reset", bmc, wanted, bmc:power_reset()) end
+
+function verbs.diag(bmc, wanted) return M.taken("diagnostic interrupt", bmc, wanted, bmc:power_diag()) end
+
+--- The end of what a BMC does by itself: it has taken the command, and the power
+--- is on, or soon will be. It is not repeated whatever is seen.
+function M.taken(what, bmc, wanted, state)
+  if step.planning() then return { state = "would be on" } end
+  local ok, seen = true, state
+  if state ~= "on" then ok, seen = pcall(M.await, bmc, "on", wanted.wait or M.seconds) end
+  if ok and seen == "on" then return { state = seen, seen_by = "bmc", text = what .. " taken by its BMC; its system was not looked at" } end
+  return { exit = 1, state = ok and seen or "unknown", seen_by = "bmc", error = { kind = "timeout", op = "power",
+    message = string.format("its BMC took the %s, and afterwards the power is %s", what, ok and seen or "not to be read: " .. tostring(seen.message)) } }
+end
+
+function verbs.identify(bmc, wanted)
+  if wanted.seconds == 0 then
+    bmc:identify{ off = true }
+    return { state = "identify off", seen_by = "bmc" }
+  end
+  bmc:identify{ seconds = wanted.seconds, forever = wanted.forever }
+  return { state = wanted.forever and "identify on" or string.format("identify %d s", wanted.seconds or 15), seen_by = "bmc" }
+end
+
+--- Tells the boot device, or sets it and reads it back.
+function verbs.bootdev(bmc, wanted)
+  local boot = wanted.device and M.set_boot(bmc, wanted) or bmc:boot_device()
+  local words = { boot.device }
+  if boot.persistent then words[#words + 1] = "persistent" end
+  if boot.uefi then words[#words + 1] = "UEFI" end
+  return { state = table.concat(words, ", "), seen_by = "bmc", data = { boot = boot } }
+end
+
+--- Sets the boot device. A BMC that takes the flags and reads back others has
+--- changed something.
+function M.set_boot(bmc, wanted)
+  local ok, boot = pcall(bmc.set_boot_device, bmc, { device = wanted.device, persistent = wanted.persistent, uefi = wanted.uefi })
+  if ok then return boot end
+  if boot.kind == "unsupported" then boot.exit = 1 end
+  error(boot, 0)
+end
+
+function verbs.sensors(bmc) return require("power_reports").sensors.read(bmc) end
+
+function verbs.sel(bmc, wanted) return require("power_reports").sel.read(bmc, wanted.clear) end
+
+return M

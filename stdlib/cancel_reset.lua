@@ -1,0 +1,72 @@
+-- cancel_reset: RESET of a machine itself, by its BMC.
+--
+-- The machine cancels what runs on it and announces the reset, as for any
+-- method; then the desk, which speaks to BMCs, resets it and sees another boot
+-- of it. Without a BMC a RESET is a power-off from which a magic packet brings
+-- the machine back, which this version only plans.
+
+local goal = require "goal"
+local power = require "power"
+local targets = require "targets"
+local walk = require "walk"
+
+local M = {}
+
+local function row_of(machine)
+  local row = inventory.machine(machine)
+  return row and row.bmc and row
+end
+
+--- Whether the machine of an order is reset by its BMC.
+function M.by_bmc(order)
+  return order.wanted.method == "reset" and order.wanted.self and order.has_bmc
+end
+
+--- What this version only plans is refused before anything is contacted.
+function M.in_this_version(request, wanted)
+  if wanted.method ~= "reset" or not wanted.self or step.planning() then return end
+  for _, target in ipairs(targets.of(request)) do
+    if not row_of(target.name) then
+      targets.invalid(string.format('CANCEL: "RESET": the inventory has no bmc for %s, and POWEROFF with WOL and a wake, which stands for RESET then, is not in this version; --plan shows what it would do', target.name))
+    end
+  end
+end
+
+-- Before anything is touched: its BMC answers, and there is something to reset.
+local function can_be_reset(order)
+  if power.bmc(row_of(order.machine)):power_status() == "off" then
+    targets.refuse(order.machine .. " is off, by the word of its BMC: there is nothing to reset; CREATE with IPMI switches it on")
+  end
+end
+
+local stuck = { unreachable = true, timeout = true }
+
+--- Sends an order to its target by carry, and gives what was told there. FORCE
+--- resets by its BMC also a machine that lets nobody in.
+---@param carry fun(): table
+function M.carry(order, carry)
+  if not M.by_bmc(order) then return carry() end
+  can_be_reset(order)
+  local ok, told = pcall(carry)
+  if ok then return told end
+  if not (order.wanted.force and stuck[told.kind]) then error(told, 0) end
+  local known = walk.known(order.machine)
+  step.warn(string.format("%s cannot be entered; FORCE goes on, without having seen off what was last known there: %s (%s)",
+    order.machine, #known > 0 and table.concat(known, ", ") or "nothing", tostring(told.message)))
+  return { exit = 0, guests = {} }
+end
+
+--- Resets the chassis. Another boot_id than before proves it; of a machine that
+--- has none to tell, the BMC's word that it was off and is on again.
+---@param before string? its boot_id before
+---@param boot_id fun(): string? asks the machine for its boot_id
+---@return targets.End
+function M.reset(order, before, boot_id)
+  local how = step.run("reset by its BMC", function() return power.reset(row_of(order.machine)) end)
+  if how == "cycle" and not before and not step.planning() then
+    return { state = "on", seen_by = "bmc", text = order.machine .. " was off and is on again, by the word of its BMC" }
+  end
+  return goal.rebooted(order.machine, before, inventory.setting("deadline"), boot_id)
+end
+
+return M
