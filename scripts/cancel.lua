@@ -14,7 +14,11 @@ local checks = require "cancel_checks"
 local goal = require "goal"
 local init = require "cancel_init"
 local reboot = require "cancel_reboot"
-local steps = require "cancel_steps"
+local guests = require "cancel_guest"
+local machines = require "cancel_machine"
+local ends = require "cancel_report"
+local requests = require "cancel_request"
+local stacks = require "cancel_stack"
 local ladder = require "ladder"
 local reset = require "cancel_reset"
 local targets = require "targets"
@@ -57,9 +61,9 @@ end
 
 --- What can be refused from the request and the inventory alone.
 function M.check(request, wanted)
-  steps.in_this_version(wanted)
+  requests.in_this_version(wanted)
   reset.in_this_version(request, wanted)
-  steps.address_fits(request, wanted)
+  requests.address_fits(request, wanted)
   if wanted.timeout == 0 and not wanted.force and not step.planning()
       and not step.confirm("TIMEOUT:0 destroys every guest at once. Go on?") then
     targets.refuse('"TIMEOUT:0" goes to the deadline at once: add FORCE, or --yes')
@@ -70,7 +74,7 @@ end
 --- One target: its order is carried to it, and what it says is looked at.
 function M.target(request, wanted, target)
   local _, seen = step.run(target.name, function()
-    local order = steps.order(request, wanted, target)
+    local order = requests.order(request, wanted, target)
     local told = reset.carry(order, function() return M.carry(order, target) end)
     local seen = told.is_off or targets.after(M.confirm, order, told)
     return seen.state, seen
@@ -83,23 +87,23 @@ end
 function M.carry(order, target)
   local ok, told = pcall(action.at, target.name, "cancel", order, { user = target.user, take_down = order.wanted.self })
   if ok then return told end
-  local off = steps.is_off_already(order, told)
+  local off = machines.is_off_already(order, told)
   if not off then error(told, 0) end
   return { is_off = off }
 end
 
 --- Whether what the machine reported is true of it.
 function M.confirm(order, told)
-  if told.exit and told.exit ~= 0 then return steps.failed(order, told) end
-  if not order.wanted.self then return steps.cancelled(order, told) end
+  if told.exit and told.exit ~= 0 then return ends.failed(order, told) end
+  if not order.wanted.self then return ends.cancelled(order, told) end
   if reset.by_bmc(order) then return M.bring_back(order, told, M.reset(order, told)) end
-  local method, seconds = steps.machine_method(order.wanted), inventory.setting("deadline")
+  local method, seconds = requests.machine_method(order.wanted), inventory.setting("deadline")
   if method == "reboot" then
-    return M.bring_back(order, told, goal.rebooted(order.machine, told.boot_id, seconds, function() return steps.boot_id(order.machine) end))
+    return M.bring_back(order, told, goal.rebooted(order.machine, told.boot_id, seconds, function() return machines.boot_id(order.machine) end))
   elseif method == "pause" or method == "suspend" then
-    return steps.asleep(order)
+    return ends.asleep(order)
   elseif method == "runlevel" then
-    return goal.run_level(order.machine, order.wanted.level, seconds, function() return steps.in_run_level(order) end)
+    return goal.run_level(order.machine, order.wanted.level, seconds, function() return machines.in_run_level(order) end)
   end
   local accepted = told.accepted
   return goal.off(order.machine, { accepted = accepted, at = type(accepted) == "table" and accepted.at or told.at }, seconds)
@@ -107,7 +111,7 @@ end
 
 --- Resets the machine by its BMC, and sees another boot of it.
 function M.reset(order, told)
-  return reset.reset(order, told.boot_id, function() return steps.boot_id(order.machine) end)
+  return reset.reset(order, told.boot_id, function() return machines.boot_id(order.machine) end)
 end
 
 -- The machine ----------------------------------------------------------------
@@ -117,11 +121,11 @@ function M.here(order)
   local report = { machine = order.machine, exit = 0, guests = {} }
   local way_back = M.check_here(order)
   local begun, why = pcall(M.stack, order, report)
-  if not begun then return steps.not_begun(report, why) end
+  if not begun then return machines.not_begun(report, why) end
   if way_back then M.arm(order, report, way_back) end
   if order.wanted.self then
     local ok, err = pcall(M.take_down, order, report)
-    if not ok then steps.not_taken_down(order, report, err) end
+    if not ok then machines.not_taken_down(order, report, err) end
   end
   return report
 end
@@ -129,7 +133,7 @@ end
 --- What only the machine can tell, asked before anything is touched. Gives the
 --- interfaces to be armed, where the machine is to be woken later.
 function M.check_here(order)
-  if order.wanted.self then steps.can_go_down(order) end
+  if order.wanted.self then machines.can_go_down(order) end
   return arm.needed(order) and arm.cards(order) or nil
 end
 
@@ -138,16 +142,16 @@ function M.stack(order, report)
   local all = M.walk(order, report)
   local list = M.choose(order, all)
   M.check_stack(order, all, list)
-  order.waves, order.carry = steps.waves(list), M.look_inside(order, list)
-  report.ran = journal.keep("ran on " .. order.machine, function() return steps.running(list) end)
-  steps.each_but(checks.last(order, list), list, function(guest) return M.guest(guest, order) end, order, report)
+  order.waves, order.carry = stacks.waves(list), M.look_inside(order, list)
+  report.ran = journal.keep("ran on " .. order.machine, function() return stacks.running(list) end)
+  stacks.each_but(checks.last(order, list), list, function(guest) return M.guest(guest, order) end, order, report)
   report.ran = journal.keep("ran in the guests of " .. order.machine, function() return reboot.note_inside(report.ran) end)
 end
 
 --- Every guest on this machine. A hypervisor that cannot be asked ends the run
 --- here: what it carries is not known to be off.
 function M.walk(order, report)
-  return steps.walk(order, report)
+  return stacks.walk(order, report)
 end
 
 --- Makes the way back: arms the interfaces, unless the stack bars it.
@@ -157,26 +161,26 @@ end
 
 --- For pm everything that runs, for a VM type the guests that were addressed.
 function M.choose(order, all)
-  return steps.choose(order, all)
+  return stacks.choose(order, all)
 end
 
 --- Which guests carry others, where the inventory does not say.
 function M.look_inside(order, list)
-  return steps.look_inside(order, list)
+  return stacks.look_inside(order, list)
 end
 
 --- What must not be touched: a guest that ctys was called in, one that somebody
 --- else would start again, one that a reboot would lose; and with SELF one that
 --- the request does not name.
 function M.check_stack(order, all, list)
-  local method = steps.method(order.wanted)
+  local method = requests.method(order.wanted)
   if method ~= "leave" then checks.stack(order, order.wanted.self and all or list) end
   if order.wanted.self and method ~= "leave" and method ~= "init" then checks.taken_along(order, all, list) end
 end
 
 --- One guest, by the method of the request (see the table in the reference).
 function M.guest(guest, order)
-  local what = steps.method(order.wanted)
+  local what = requests.method(order.wanted)
   return step.run(guest.name, function()
     return M[what](guest, order)
   end, { object = guest.uri .. " " .. guest.uuid, deadline = M.deadline(guest, order) })
@@ -193,24 +197,24 @@ function M.shut_down(guest, order)
   local off = deadline > 0 and (M.inside(guest, order, finish) or M.by_agent(guest, finish) or M.by_hypervisor(guest, finish))
   if off then return "off" end
   if M.at_deadline(guest, order) == "destroy" then return M.destroy(guest, order) end
-  return steps.still_on(guest, order, deadline)
+  return guests.still_on(guest, order, deadline)
 end
 
 --- Seconds that a guest has: what was typed, else its row's, else the site's.
 function M.deadline(guest, order)
-  return steps.deadline(guest, order)
+  return guests.deadline(guest, order)
 end
 
 --- What happens to a guest that is still on at its deadline: "destroy" where a
 --- deadline was typed or the guest or the site says so, else "stop".
 function M.at_deadline(guest, order)
-  return steps.at_deadline(guest, order)
+  return guests.at_deadline(guest, order)
 end
 
 --- From inside: a guest that carries others cancels them and then itself; any
 --- other that lets us in is told by its own system.
 function M.inside(guest, order, finish)
-  return steps.inside(guest, order, finish)
+  return guests.inside(guest, order, finish)
 end
 
 M.by_agent = ladder.by_agent
@@ -241,7 +245,7 @@ function M.suspend(guest) guest:managed_save() return "saved" end
 
 --- The machine itself: only when every guest has reached its goal, or by FORCE.
 function M.take_down(order, report)
-  report.boot_id = steps.own_boot_id() -- before the looks, which are to be fresh
+  report.boot_id = machines.own_boot_id() -- before the looks, which are to be fresh
   local looked = task.now()
   if not M.may_go_down(order, report) then return end
   M.announce(order)
@@ -252,12 +256,12 @@ end
 
 --- Looks again at every guest: nothing unknown, nobody's new guest is on.
 function M.may_go_down(order, report)
-  return steps.may_go_down(order, report, M)
+  return machines.may_go_down(order, report, M)
 end
 
 --- Tells the users of the machine, and waits the delay.
 function M.announce(order)
-  local delay = steps.delay(order)
+  local delay = machines.delay(order)
   local what = string.upper(order.wanted.method)
   task.finally(function()
     shutdown.announce{ message = string.format("ctys: %s of %s in %g s, asked for by %s", what, order.machine, delay, order.by) }
@@ -275,7 +279,7 @@ end
 
 --- Asks the machine's system for the method.
 function M.apply(order)
-  return steps.apply(order)
+  return machines.apply(order)
 end
 
 --- After a reboot of the machine: what ran on it and did not come back alone.
@@ -291,7 +295,7 @@ end
 --- Runs on a machine: which boot of it this is, and whether it is in the run
 --- level of the order.
 function M.witness(order)
-  return { boot_id = steps.own_boot_id(), in_run_level = order.level and shutdown.in_run_level(order.level) or nil }
+  return { boot_id = machines.own_boot_id(), in_run_level = order.level and shutdown.in_run_level(order.level) or nil }
 end
 
 return M

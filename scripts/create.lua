@@ -49,6 +49,7 @@ end
 function M.check(request, wanted)
   steps.in_this_version(wanted)
   steps.one_terminal(request, wanted)
+  steps.one_reboot(request, wanted)
   steps.note_what_is_without_effect(wanted)
   steps.confirm_reconnect(wanted)
 end

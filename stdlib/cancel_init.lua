@@ -2,9 +2,10 @@
 -- guest only: its hypervisor is not asked for anything but what it sees.
 
 local goal = require "goal"
+local guests = require "cancel_guest"
 local ladder = require "ladder"
+local machines = require "cancel_machine"
 local reboot = require "cancel_reboot"
-local steps = require "cancel_steps"
 local walk = require "walk"
 
 local M = {}
@@ -17,8 +18,8 @@ end
 ---@return string? boot_id which boot of it that was, for level 6
 local function tell(guest, row, order, finish)
   local level = order.wanted.level
-  if walk.carries(row) or (order.carry or {})[row.name] then return steps.climb(guest, row, order, finish, level).boot_id end
-  local before = level == 6 and not step.planning() and steps.boot_id(row.name) or nil
+  if walk.carries(row) or (order.carry or {})[row.name] then return guests.climb(guest, row, order, finish, level).boot_id end
+  local before = level == 6 and not step.planning() and machines.boot_id(row.name) or nil
   task.deadline(math.max(finish - task.now(), 0), action.shut_down, { machine = row.name, method = "runlevel", level = level, guest = guest })
   step.progress("told its own system")
   return before
@@ -38,9 +39,9 @@ function M.guest(guest, order, deadline)
     if ladder.wait_off(guest, finish - task.now()) then return "off" end
     fail(guest, "timeout", string.format("told to go to run level 0, still on after %g s and left so", deadline))
   elseif level == 6 then
-    local seen = goal.rebooted(row.name, before, finish - task.now(), function() return steps.boot_id(row.name) end)
+    local seen = goal.rebooted(row.name, before, finish - task.now(), function() return machines.boot_id(row.name) end)
     if seen.exit then fail(guest, "internal", seen.text) end
-    reboot.start_inside(row, steps.ran_inside[guest.uuid])
+    reboot.start_inside(row, guests.ran_inside[guest.uuid])
     return "rebooted"
   end
   return "told to go to run level " .. level

@@ -2,8 +2,9 @@
 -- taken down runs again afterwards, on every level.
 
 local checks = require "cancel_checks"
+local guests = require "cancel_guest"
 local ladder = require "ladder"
-local steps = require "cancel_steps"
+local stacks = require "cancel_stack"
 local targets = require "targets"
 local walk = require "walk"
 
@@ -29,7 +30,7 @@ function M.start_inside(row, ran)
   end
   if not row or not ran or #ran == 0 then return end
   local finish = task.now() + COMES_UP
-  while not step.planning() and not steps.lets_in(row) and task.now() < finish do task.sleep(2) end
+  while not step.planning() and not guests.lets_in(row) and task.now() < finish do task.sleep(2) end
   local report = task.deadline(COMES_UP, action.at, row.name, "cancel", { machine = row.name, ran = ran }, { call = "start_again" })
   if report.exit ~= 0 then
     error({ kind = "internal", op = "cancel", host = row.name, message = "not all that ran in it runs again: " .. not_started(report) }, 0)
@@ -46,13 +47,13 @@ function M.guest(guest, order, policy)
   if not step.planning() and (now.witness or "") == (guest.witness or "") then
     error({ kind = "internal", op = "cancel", host = guest.name, message = "asked to reboot, not confirmed: its hypervisor shows the same run as before" }, 0)
   end
-  M.start_inside(walk.row(guest, order.machine), steps.ran_inside[guest.uuid])
+  M.start_inside(walk.row(guest, order.machine), guests.ran_inside[guest.uuid])
   return "rebooted"
 end
 
 --- Adds to what ran here what ran in it: each level knows only its own.
 function M.note_inside(ran)
-  for _, guest in ipairs(ran) do guest.inside = steps.ran_inside[guest.uuid] end
+  for _, guest in ipairs(ran) do guest.inside = guests.ran_inside[guest.uuid] end
   return ran
 end
 
@@ -72,7 +73,7 @@ end
 function M.start_again(order)
   local there, report = {}, { exit = 0, guests = {} }
   for _, guest in ipairs(walk.guests()) do there[guest.uuid] = guest end
-  steps.each(order.ran or {}, function(ran) return start_one(ran, there[ran.uuid], order.machine) end, report)
+  stacks.each(order.ran or {}, function(ran) return start_one(ran, there[ran.uuid], order.machine) end, report)
   return report
 end
 

@@ -63,6 +63,13 @@ function M.one_terminal(request, wanted)
   end
 end
 
+--- One machine is rebooted once.
+function M.one_reboot(request, wanted)
+  if wanted.mode == "reconnect" and wanted.address and #targets.of(request) > 1 then
+    targets.invalid(string.format('CREATE: "RECONNECT": it reboots one machine, so with an address it goes with one TARGET, not with %d', #request.targets))
+  end
+end
+
 --- A reboot of a machine on which somebody works needs the operator's word.
 function M.confirm_reconnect(wanted)
   if wanted.mode ~= "reconnect" then return end

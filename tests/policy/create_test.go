@@ -258,6 +258,14 @@ func TestPauses(t *testing.T) {
 	}
 }
 
+func TestReconnectRebootsOnce(t *testing.T) {
+	s := rack(t)
+	s.yes = true
+	if exit, err := s.form("pm", "create", "reconnect,l:lab03", "lab01", "lab02"); err == nil || !strings.Contains(err.Error(), "RECONNECT") {
+		t.Errorf("exit %d, %v", exit, err)
+	}
+}
+
 func TestReconnect(t *testing.T) {
 	s := rack(t)
 	if exit, err := s.form("pm", "create", "reconnect,l:lab03"); err == nil || !strings.Contains(err.Error(), "--yes") {

@@ -1,0 +1,128 @@
+-- cancel_guest: one guest that CANCEL takes down: the time it has, and how it is
+-- told from inside. What its hypervisor does is in stdlib/ladder.lua.
+
+local ladder = require "ladder"
+local walk = require "walk"
+
+local M = {}
+
+-- What an inner level gets of the deadline of the guest that carries it: the
+-- rest is for that guest's own shutdown.
+local INNER_SHARE = 0.75
+
+-- How much of its time a guest that carries others may take until it lets us in.
+local BOOT_SHARE = 0.5
+
+--- The deadline that the operator typed: TIMEOUT, or POWEROFF:n of a VM type.
+local function typed(order)
+  local wanted = order.wanted
+  if wanted.timeout then return wanted.timeout end
+  if wanted.type ~= "pm" and (wanted.delay or 0) > 0 then return wanted.delay end
+end
+
+function M.deadline(guest, order)
+  local row = walk.row(guest, order.machine) or {}
+  local deadline = typed(order) or row.deadline or inventory.setting("deadline")
+  return math.min(deadline, order.budget and order.budget / (order.waves or 1) or deadline)
+end
+
+function M.at_deadline(guest, order)
+  if typed(order) then return "destroy" end
+  local row = walk.row(guest, order.machine) or {}
+  return row.at_deadline or inventory.setting("at_deadline") or "stop"
+end
+
+function M.still_on(guest, order, deadline)
+  local now = guest:refresh()
+  if ladder.is_off(now) then return "off" end
+  error({ kind = "timeout", op = "cancel", host = guest.name, message = string.format(
+    'still %s after %.0f s and left so%s; to have it destroyed then, add at_deadline = "destroy" to its row in machines.lua, or type TIMEOUT:%.0f',
+    now.state, deadline, now.cause and " (" .. tostring(now.cause) .. ")" or "", math.ceil(deadline)) }, 0)
+end
+
+local function inner_order(row, order, finish, level)
+  return {
+    machine = row.name, by = order.by, yes = order.yes, desk = order.desk,
+    budget = (finish - task.now()) * INNER_SHARE, announce = 0, checked = true,
+    wanted = { type = "pm", method = level and "init" or "poweroff", level = level, self = true, stack = true, force = false, wol = false,
+      all = true, addresses = {}, timeout = typed(order) },
+  }
+end
+
+-- An order that did not end well: what counts is the guest. Somebody else may
+-- have taken it down; one that took ctys itself along goes on alone.
+local function not_cancelled(guest, row, err, seconds, patience)
+  local looked, off = pcall(ladder.wait_off, guest, patience)
+  if looked and off then return { ran = "lost" } end
+  local why = "could not be asked to cancel them, so it was left alone: " .. tostring(err.message or err)
+  if err.kind == "timeout" then why = string.format("did not end within %.0f s, so it was left alone", seconds) end
+  error({ kind = err.kind or "internal", op = "cancel", host = guest.name, message = string.format(
+    "it carries guests (%s) and %s", table.concat(walk.known(row.name), ", "), why) }, 0)
+end
+
+local function left_inside(guest, told)
+  local words = {}
+  for _, inner in ipairs(told.guests or {}) do
+    if inner.error then words[#words + 1] = inner.name .. ": " .. inner.error.message end
+  end
+  error({ kind = "timeout", op = "cancel", host = guest.name, message = "left alone because of what runs in it: "
+    .. (told.barred or table.concat(words, "; ")) }, 0)
+end
+
+--- A guest that carries others runs CANCEL on itself; its own power-off is the
+--- last thing it does.
+---@param level integer? run level that it goes to; nil: it powers off
+function M.climb(guest, row, order, finish, level)
+  M.wait_for_login(row, task.now() + (finish - task.now()) * BOOT_SHARE)
+  step.progress("cancels its own stack")
+  local seconds = math.max(finish - task.now(), 0)
+  local ok, told = pcall(task.deadline, seconds, action.at, row.name, "cancel", inner_order(row, order, finish, level), { take_down = true })
+  if not ok then told = not_cancelled(guest, row, told, seconds, order.with_desk == guest.uuid and finish - task.now() or 0) end
+  if told.exit and told.exit ~= 0 then left_inside(guest, told) end
+  M.ran_inside[guest.uuid] = told.ran or "lost"
+  return told
+end
+
+-- What ran inside a guest before, by the guest's UUID; "lost" where the guest
+-- went down before it could say so.
+M.ran_inside = {}
+
+--- Tells a guest from inside; nil where there is no way in (or the guest agent,
+--- which needs no network, is there for it), or where it is not off yet after
+--- a third of the time.
+function M.inside(guest, order, finish)
+  local row = walk.row(guest, order.machine)
+  if not row then return nil end
+  if walk.carries(row) or (order.carry or {})[row.name] then
+    M.climb(guest, row, order, finish)
+    return ladder.wait_off(guest, finish - task.now())
+  end
+  if guest.agent or not row.address or not M.lets_in(row) then return nil end
+  local share = task.now() + (finish - task.now()) / 3
+  step.otherwise("ask through its hypervisor", { after = share - task.now() })
+  local ok, err = pcall(task.deadline, math.max(share - task.now(), 0), action.shut_down, { machine = row.name, method = "poweroff", guest = guest })
+  if not ok and err.kind ~= "timeout" then
+    step.progress("not from inside: " .. tostring(err.message or err))
+    return nil
+  end
+  step.progress(ok and "asked its own system" or "its own system does not answer")
+  return ladder.wait_off(guest, share - task.now())
+end
+
+--- A guest that is booting, or slow, lets us in later.
+function M.wait_for_login(row, finish)
+  if step.planning() or M.lets_in(row) then return end
+  step.progress("does not let us in yet")
+  while task.now() < finish do
+    task.sleep(2)
+    if M.lets_in(row) then return end
+  end
+end
+
+--- Whether an SSH server answers at a machine's address.
+function M.lets_in(row)
+  local ok, answer = pcall(probe.ssh, (row.address or row.name) .. ":" .. (row.port or 22), { deadline = 3 })
+  return ok and answer.up
+end
+
+return M

@@ -1,0 +1,91 @@
+-- cancel_request: what CANCEL's request asks of whom: checked at the desk, carried as an
+-- order to each target, and read there as the steps that it means.
+
+local checks = require "cancel_checks"
+local choose = require "choose"
+local resolve = require "resolve"
+local targets = require "targets"
+
+local M = {}
+
+local later = { "wol", "pause", "suspend" }
+
+--- What this version only plans is refused before anything is contacted.
+function M.in_this_version(wanted)
+  choose.in_this_version(wanted.type)
+  if wanted.viewers == "client" then targets.invalid('CANCEL: "CLIENT": not in this version, which keeps no consoles open') end
+  if step.planning() then return end
+  for _, word in ipairs(later) do
+    if wanted[word] == true or wanted.method == word then
+      targets.invalid(string.format('CANCEL: "%s": not in this version; --plan shows what it would do', word:upper()))
+    end
+  end
+  if wanted.viewers == "both" then targets.invalid('CANCEL: "BOTH": not in this version, which keeps no consoles open; say SERVER') end
+end
+
+local function is_target(row, target)
+  return row.name == target.name or row.address == target.name
+end
+
+--- For pm an address other than a label must be that of each target; for a VM
+--- type it says which guests, as far as the inventory knows.
+function M.address_fits(request, wanted)
+  if wanted.type ~= "pm" then return choose.resolve(wanted) end
+  for _, address in ipairs(resolve.counting(wanted.address, wanted.addresses)) do
+    for _, target in ipairs(address.kind == "L" and {} or targets.of(request)) do
+      local fits = address.kind == "T" and address.value == target.name
+      for _, row in ipairs(resolve.rows(address)) do
+        if is_target(row, target) then
+          fits = true
+          resolve.note_record(address, row)
+        end
+      end
+      if not fits then
+        targets.invalid(string.format('CANCEL: "%s" is not %s: for pm an address must be that of the TARGET; a label is for display', address.text, target.name))
+      end
+    end
+  end
+end
+
+local caller -- looked at once
+
+--- What travels to a target: plain data.
+function M.order(request, wanted, target)
+  caller = caller or checks.who_am_i()
+  local row = inventory.machine(target.name)
+  return {
+    machine = target.name,
+    wanted = wanted,
+    types = targets.option(request, target, "types"),
+    ambiguous = targets.option(request, target, "ambiguous"),
+    yes = request.options and request.options.yes,
+    by = request.options and request.options.by or "an operator",
+    desk = caller,
+    has_bmc = row ~= nil and row.bmc ~= nil,
+  }
+end
+
+--- What INIT does to each guest. A type of virtual machine addresses guests, so
+--- it is their run level that changes, from inside; where the machine goes down
+--- too, they do first.
+function M.init_of_guests(wanted)
+  local keeps_running = wanted.level >= 2 and wanted.level <= 5
+  if wanted.type ~= "pm" and (keeps_running or not wanted.self) then return "init" end
+  return keeps_running and "leave" or "shut_down"
+end
+
+--- What the method does to each guest: the name of a step of CANCEL.
+function M.method(wanted)
+  if wanted.method == "reboot" or wanted.method == "reset" then return wanted.self and "shut_down" or "reboot" end
+  if wanted.method == "init" then return M.init_of_guests(wanted) end
+  if wanted.method == "pause" or wanted.method == "suspend" then return wanted.method end
+  return "shut_down"
+end
+
+--- What the method does to the machine itself.
+function M.machine_method(wanted)
+  if wanted.method == "init" then return wanted.level == 0 and "poweroff" or wanted.level == 6 and "reboot" or "runlevel" end
+  return wanted.method == "reset" and "reboot" or wanted.method
+end
+
+return M

@@ -1,0 +1,164 @@
+-- cancel_stack: everything on a machine that CANCEL takes down: found, chosen, and asked
+-- side by side.
+
+local choose = require "choose"
+local power = require "power"
+local walk = require "walk"
+
+local M = {}
+
+-- The guests that were last seen here: in the inventory, or earlier in this run.
+local function last_known(order, report)
+  local known, have = walk.known(order.machine), {}
+  for _, name in ipairs(known) do have[name] = true end
+  for _, guest in ipairs(report.guests or {}) do
+    if not have[guest.name] then known[#known + 1] = guest.name end
+  end
+  return known
+end
+
+-- The names without those of guests that a hypervisor speaks for.
+local function not_among(known, guests)
+  local seen, list = {}, {}
+  for _, guest in ipairs(guests) do seen[guest.name] = true end
+  for _, name in ipairs(known) do
+    if not seen[name] then list[#list + 1] = name end
+  end
+  return list
+end
+
+--- Every guest here. Where a hypervisor does not answer, what it carries is not
+--- known to be off: only FORCE goes on, with those of the others.
+function M.walk(order, report)
+  local goes_on, silent = order.wanted.force and order.wanted.self, nil
+  local ok, all = pcall(walk.guests, goes_on and function(err) silent = silent or err end)
+  if ok and not silent then return all end
+  local err, known = silent or all, last_known(order, report)
+  local message = tostring(err.message or err) .. "; last known there: " .. (#known > 0 and table.concat(known, ", ") or "nothing")
+  if not goes_on then
+    error({ kind = err.kind or "internal", op = err.op, host = err.host, message = message, exit = 1 }, 0)
+  end
+  step.warn(message .. "; FORCE goes on without having seen them off")
+  report.unseen = not_among(known, ok and all or {})
+  return ok and all or {}
+end
+
+--- For pm everything that is not off; for a VM type the guests that were
+--- addressed: none is an error, several need ALL or -A 1. -T narrows both.
+function M.choose(order, all)
+  if order.wanted.type ~= "pm" then
+    return choose.guests(order.wanted, all, { machine = order.machine, op = "cancel", types = order.types, ambiguous = order.ambiguous })
+  end
+  local list = {}
+  for _, guest in ipairs(walk.not_off(all)) do
+    if walk.among(guest, order.types) then list[#list + 1] = guest end
+  end
+  return list
+end
+
+--- Looks into the guests that the inventory says nothing of: one that carries
+--- others must cancel them before it goes down. A row with hypervisors = {} is
+--- known to carry none.
+---@return table<string, boolean> by the names of their rows
+function M.look_inside(order, list)
+  local names = {}
+  for _, guest in ipairs(order.wanted.force and {} or walk.not_off(list)) do
+    local row = walk.row(guest, order.machine)
+    if row and row.address and not row.hypervisors and not walk.carries(row) then names[#names + 1] = row.name end
+  end
+  if #names == 0 then return {} end
+  local ok, seen = pcall(action.carry, names)
+  return ok and seen or {}
+end
+
+--- What runs among them: kept, because it cannot be seen later.
+function M.running(list)
+  local ran = {}
+  for _, guest in ipairs(list) do
+    if power.of_guest(guest) == "on" then ran[#ran + 1] = { name = guest.name, uuid = guest.uuid, uri = guest.uri } end
+  end
+  return ran
+end
+
+local function by_uri(list)
+  local groups, of = {}, {}
+  for _, guest in ipairs(list) do
+    if not of[guest.uri] then
+      of[guest.uri] = {}
+      groups[#groups + 1] = of[guest.uri]
+    end
+    table.insert(of[guest.uri], guest)
+  end
+  return groups
+end
+
+-- How many guests of one hypervisor at once; nil: all.
+local function limit()
+  return inventory.setting("limit_per_hypervisor") or inventory.setting("limit")
+end
+
+--- How often the limit makes guests wait for others: a level's share of time
+--- has to do for all of them, one after the other.
+function M.waves(list)
+  local most = 1
+  for _, group in ipairs(by_uri(list)) do
+    most = math.max(most, math.ceil(#group / (limit() or #group)))
+  end
+  return most
+end
+
+local function note_end(report, guest, outcome, seconds)
+  local line = { name = guest.name, uuid = guest.uuid, uri = guest.uri, seconds = seconds }
+  if outcome.ok then
+    line.state = outcome.value
+  else
+    local err = type(outcome.error) == "table" and outcome.error or { kind = "internal", message = tostring(outcome.error) }
+    line.error = { kind = err.kind, message = tostring(err.message) }
+    report.exit = 1
+  end
+  table.insert(report.guests, line)
+end
+
+--- Every guest is asked before any is waited for; one that fails never keeps
+--- another from being asked.
+function M.each(list, fn, report)
+  task.settle(by_uri(list), function(group)
+    task.settle(group, function(guest)
+      local began = task.now()
+      local ok, value = pcall(fn, guest)
+      note_end(report, guest, { ok = ok, value = value, error = value }, task.now() - began)
+    end, { limit = limit() })
+  end)
+end
+
+--- The same, but one guest when all others have reached their goal: ctys itself
+--- runs in it.
+function M.each_but(last, list, fn, order, report)
+  if not last then return M.each(list, fn, report) end
+  local others = {}
+  for _, guest in ipairs(list) do
+    if guest ~= last then others[#others + 1] = guest end
+  end
+  M.each(others, fn, report)
+  order.with_desk = last.uuid
+  M.each({ last }, function(guest)
+    if report.exit ~= 0 then
+      error({ kind = "busy", op = "cancel", host = guest.name, message = "ctys runs in it and others are still on: it was left alone" }, 0)
+    end
+    return fn(guest)
+  end, report)
+end
+
+--- What did not reach its goal, in words, and the kind of the first failure.
+function M.failures(report)
+  local list, kind = {}, nil
+  for _, guest in ipairs(report.guests) do
+    if guest.error then
+      list[#list + 1] = guest.name .. " (" .. guest.error.message .. ")"
+      kind = kind or guest.error.kind
+    end
+  end
+  return list, kind
+end
+
+return M
