@@ -141,6 +141,23 @@ func TestStoppedSummary(t *testing.T) {
 	golden(t, "stopped", streams(Options{}, events, summary))
 }
 
+// A summary of very many is one that can still be read.
+func TestSummaryOfVeryMany(t *testing.T) {
+	events := cancelRun()[:1]
+	for i := range uint64(200) {
+		event := luabind.Event{Seq: 100 + i, At: at(1), Kind: luabind.KindResult, Object: fmt.Sprintf("bmc%03d", i), State: "on"}
+		if i == 77 {
+			event.State, event.Error = "unknown", &luabind.Failure{Kind: "timeout", Message: "no reply"}
+		}
+		events = append(events, event)
+	}
+	got := streams(Options{}, events, &Summary{Began: zero, Ended: at(1), Exit: 1})
+	_, summary, _ := strings.Cut(got, "summary\n")
+	if strings.Count(summary, "bmc") != 1 || !strings.Contains(summary, "bmc077: unknown, timeout: no reply") || !strings.Contains(summary, "199 others ended well") {
+		t.Errorf("%s", summary)
+	}
+}
+
 func TestNoStepsNoSummary(t *testing.T) {
 	got := streams(Options{}, cancelRun()[11:12], &Summary{Began: zero, Ended: at(1)})
 	if strings.Contains(got, "summary") {

@@ -36,16 +36,43 @@ func (r *Reader) Summary(s Summary) {
 	if s.Journal != "" {
 		field("journal", s.Journal)
 	}
-	for i, result := range r.tree.results {
-		field(first(i, "result"), resultLine(result))
+	results := brief(r.tree.results, func(e luabind.Event) (string, bool) { return resultLine(e), e.Error != nil })
+	for i, line := range results {
+		field(first(i, "result"), line)
 	}
-	for i, n := range r.tree.guests() {
-		field(first(i, "guest"), n.text+": "+n.ending()+", "+duration(n.ended.Sub(n.began)))
+	guests := brief(r.tree.guests(), func(n *node) (string, bool) {
+		return n.text + ": " + n.ending() + ", " + duration(n.ended.Sub(n.began)), n.failure != nil
+	})
+	for i, line := range guests {
+		field(first(i, "guest"), line)
 	}
 	for i, text := range r.tree.left() {
 		field(first(i, "left"), text)
 	}
 	field("exit", fmt.Sprint(s.Exit)+meaning(s))
+}
+
+// mostLines of one sort stand in a summary; of more only those that failed do,
+// since each end was told as it came.
+const mostLines = 40
+
+// brief gives a line for each of a list, or for each that failed where they are
+// many, and how many others there were.
+func brief[T any](list []T, describe func(T) (line string, failed bool)) []string {
+	var lines []string
+	others := 0
+	for _, item := range list {
+		line, failed := describe(item)
+		if len(list) > mostLines && !failed {
+			others++
+			continue
+		}
+		lines = append(lines, line)
+	}
+	if others > 0 {
+		lines = append(lines, fmt.Sprintf("%d others ended well, as told above", others))
+	}
+	return lines
 }
 
 func first(i int, word string) string {
