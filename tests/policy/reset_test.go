@@ -54,14 +54,26 @@ func TestWhereAResetIsRefusedTheMachineIsCycled(t *testing.T) {
 	}
 }
 
-// A lost reply is not asked for again; what cannot be confirmed is exit 1.
+// A lost reply is not asked for again: another boot tells that the reset was
+// carried out, and what ran is started again. What cannot be confirmed is exit 1.
 func TestAResetWhoseReplyIsLost(t *testing.T) {
-	s := rack(t)
-	s.world.Fault(sim.Fault{Machine: "lab03", Power: "ipmi", Verb: "reset", LoseReply: true})
-	s.exits(s.cancel("pm", "reset,self,timeout:60", "lab03"), 1)
-	s.told("unknown, not repeated")
-	if n := s.count("ipmi", "reset") + s.count("ipmi", "off") + s.count("ipmi", "cycle"); n != 1 {
-		t.Errorf("%d commands", n)
+	for _, test := range []struct {
+		fault sim.Fault
+		exit  int
+		told  string
+	}{
+		{sim.Fault{LoseReply: true}, 0, "lab03 has rebooted and is up; what ran on it runs again: mail1"},
+		{sim.Fault{Kind: primitives.Timeout, Message: "unknown, not repeated"}, 1, "unknown, not repeated"},
+	} {
+		s := rack(t)
+		test.fault.Machine, test.fault.Power, test.fault.Verb = "lab03", "ipmi", "reset"
+		s.world.Fault(test.fault)
+		s.exits(s.cancel("pm", "reset,self,timeout:60", "lab03"), test.exit)
+		s.told("unknown, not repeated", test.told)
+		if n := s.count("ipmi", "reset") + s.count("ipmi", "off") + s.count("ipmi", "cycle"); n != 1 {
+			t.Errorf("%d commands", n)
+		}
+		s.nobodyLost()
 	}
 }
 
