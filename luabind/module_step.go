@@ -2,6 +2,7 @@ package luabind
 
 import (
 	"context"
+	"math"
 
 	"ctys/luabind/journal"
 	"ctys/primitives"
@@ -28,9 +29,10 @@ func (rt *Runtime) stepModule() *Module {
 				Run:     rt.stepRun,
 			},
 			{
-				Name: "progress", Help: "Says how far the current step is.", Args: []Param{text},
-				Result: "nothing", Example: `step.progress("asked through ACPI")`,
-				Run: func(c *Call) ([]lua.LValue, error) { return rt.say(c, KindProgress) },
+				Name: "progress", Help: "Says how far the current step is; on a terminal done of total is a bar.", Args: []Param{text},
+				Options: []Param{{Name: "done", Type: Integer, Min: 0, Max: math.MaxInt32}, {Name: "total", Type: Integer, Min: 1, Max: math.MaxInt32}},
+				Result:  "nothing", Example: `step.progress("asked through ACPI")`,
+				Run: rt.stepProgress,
 			},
 			{
 				Name: "note", Help: "Tells the user something.", Args: []Param{text},
@@ -95,6 +97,15 @@ func (rt *Runtime) stepModule() *Module {
 
 func (rt *Runtime) say(c *Call, kind journal.Kind) ([]lua.LValue, error) {
 	rt.emit(Event{Kind: kind, Text: c.String("text")})
+	return nil, nil
+}
+
+func (rt *Runtime) stepProgress(c *Call) ([]lua.LValue, error) {
+	event := Event{Kind: KindProgress, Text: c.String("text")}
+	if c.Has("total") {
+		event.Data = map[string]any{"done": c.Int("done"), "total": c.Int("total")}
+	}
+	rt.emit(event)
 	return nil, nil
 }
 

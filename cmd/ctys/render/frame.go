@@ -60,9 +60,21 @@ func (r *Reader) nodeLine(n *node, now time.Time, columns int) string {
 	case !n.running():
 		text += "  " + n.ending()
 	case n.progress != "":
-		text += "  " + n.progress
+		text += "  " + n.bar() + n.progress
 	}
 	return r.paintLine(r.cut(text, columns), colour)
+}
+
+// barWidth is how many columns a bar has within its brackets.
+const barWidth = 20
+
+// bar shows how much of a step is done, where it has said so.
+func (n *node) bar() string {
+	if n.total <= 0 {
+		return ""
+	}
+	full := barWidth * min(max(n.done, 0), n.total) / n.total
+	return "[" + strings.Repeat("#", full) + strings.Repeat("-", barWidth-full) + "] "
 }
 
 func (r *Reader) ascii() bool { return r.options.Screen != nil && r.options.Screen.ASCII }

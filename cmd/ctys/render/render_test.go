@@ -158,6 +158,30 @@ func TestSummaryOfVeryMany(t *testing.T) {
 	}
 }
 
+func TestSummaryOfManyThatEndedWell(t *testing.T) {
+	events := cancelRun()[:1]
+	for i := range uint64(200) {
+		events = append(events, luabind.Event{Seq: 100 + i, At: at(1), Kind: luabind.KindResult, Object: fmt.Sprintf("bmc%03d", i), State: "on"})
+	}
+	if got := streams(Options{}, events, &Summary{Began: zero, Ended: at(1)}); !strings.Contains(got, "all 200 ended well") {
+		t.Errorf("%s", got)
+	}
+}
+
+// A step that says how many of how many are done has a bar, which fits on a
+// screen of 80 columns.
+func TestAStepThatCountsHasABar(t *testing.T) {
+	for done, bar := range map[int]string{0: "[--------------------]", 150: "[##########----------]", 299: "[###################-]", 300: "[####################]", 999: "[####################]"} {
+		r := still(Screen{})
+		r.tree.take(luabind.Event{Seq: 1, At: zero, Kind: luabind.KindStep, Text: "power.status of 300 machines"})
+		r.tree.take(luabind.Event{Seq: 2, At: at(1), Kind: luabind.KindProgress, Step: 1, Text: fmt.Sprintf("%d of 300 done", done), Data: map[string]any{"done": done, "total": 300.0}})
+		want := fmt.Sprintf("• power.status of 300 machines  1 s  %s %d of 300 done", bar, done)
+		if got := r.frame(at(1), 80, 24); len(got) != 1 || got[0] != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestNoStepsNoSummary(t *testing.T) {
 	got := streams(Options{}, cancelRun()[11:12], &Summary{Began: zero, Ended: at(1)})
 	if strings.Contains(got, "summary") {

@@ -69,6 +69,9 @@ func brief[T any](list []T, describe func(T) (line string, failed bool)) []strin
 		}
 		lines = append(lines, line)
 	}
+	if others == len(list) && others > 0 {
+		return []string{fmt.Sprintf("all %d ended well, as told above", others)}
+	}
 	if others > 0 {
 		lines = append(lines, fmt.Sprintf("%d others ended well, as told above", others))
 	}

@@ -34,6 +34,8 @@ type node struct {
 	state    string
 	failure  *luabind.Failure
 	progress string
+	done     int // of total, where that is above 0
+	total    int
 	entries  []entry // what a plan lists below it, in order
 }
 
@@ -75,6 +77,7 @@ func (t *tree) take(event luabind.Event) {
 		at.ended, at.state, at.failure = event.At, clean(event.State), event.Error
 	case luabind.KindProgress:
 		at.progress = clean(strings.TrimSpace(event.Text + " " + event.State))
+		at.done, at.total = number(event.Data["done"]), number(event.Data["total"])
 	case luabind.KindPlan:
 		t.planned++
 		at.entries = append(at.entries, entry{item: event})
@@ -83,6 +86,17 @@ func (t *tree) take(event luabind.Event) {
 	case luabind.KindResult:
 		t.results = append(t.results, event)
 	}
+}
+
+// number reads a count that may have come as JSON.
+func number(value any) int {
+	switch n := value.(type) {
+	case int:
+		return n
+	case float64:
+		return int(n)
+	}
+	return 0
 }
 
 // walk visits the steps in order, outer ones first.
