@@ -46,6 +46,12 @@ M.head = {
 -- Verbs that take the power away, from more than max_targets only with --yes.
 M.takes_away = { off = true, soft = true, cycle = true, reset = true, diag = true }
 
+-- Verbs that do harm where they are carried out twice.
+M.once = { cycle = true, reset = true, diag = true }
+
+-- Verbs that take many requests, and longer than a BMC may be silent.
+M.lengthy = { sensors = true, sel = true }
+
 -- Seconds for a machine to be seen on or off.
 M.seconds = 60
 
@@ -77,6 +83,7 @@ function M.check(request, wanted)
   if wanted.native and wanted.spacing then targets.invalid('"--native" and "--spacing": a BMC that cycles by itself switches on when it likes') end
   if (wanted.persistent or wanted.uefi) and not wanted.device then targets.invalid('"--persistent" and "--uefi" go with --device') end
   if wanted.verb ~= "status" then M.need_bmcs(request, wanted) end
+  if M.once[wanted.verb] then M.one_each(request, wanted) end
   if M.takes_away[wanted.verb] then targets.limit(request, "Take power away from") end
 end
 
@@ -92,6 +99,19 @@ function M.need_bmcs(request, wanted)
   end
 end
 
+--- Rows that have one BMC are one machine, which must not be reset twice.
+function M.one_each(request, wanted)
+  local known = {}
+  for _, target in ipairs(request.targets) do
+    local bmc = inventory.machine(target.name).bmc
+    local place = string.format("%s port %d%s", bmc.host, bmc.port or 623, bmc.via and " via " .. bmc.via or "")
+    if known[place] then
+      targets.invalid(string.format("power %s: %s and %s have one BMC (%s), which would carry it out twice; name one of them", wanted.verb, known[place], target.name, place))
+    end
+    known[place] = target.name
+  end
+end
+
 --- One machine. Before anything is sent that must not get lost, it is asked for
 --- its state: one that does not answer then was sent nothing.
 function M.ask(target, wanted)
@@ -99,10 +119,13 @@ function M.ask(target, wanted)
   local first, row = require("fleet").first, inventory.machine(target.name)
   local bmc, verb = M.bmc(row), M.verbs[wanted.verb]
   if not M.takes_away[wanted.verb] and wanted.verb ~= "on" and not wanted.clear then
-    return first(function() return verb(bmc, wanted, row) end)
+    return first(function()
+      if M.lengthy[wanted.verb] then bmc:controller{ deadline = wanted.timeout } end
+      return verb(bmc, wanted, row)
+    end)
   end
   local state = first(function() return bmc:power_status{ deadline = wanted.timeout } end)
-  return verb(bmc, wanted, row, state)
+  return verb(bmc, wanted, row, state, target)
 end
 
 --- Whoever sees the machine is believed: its BMC, its hypervisor, a probe.
@@ -123,6 +146,13 @@ local function reached(seen, goal, seconds)
   if seen == goal then return { state = seen, seen_by = "bmc" } end
   return { exit = 1, state = seen, seen_by = "bmc",
     error = { kind = "timeout", op = "power", message = string.format("its BMC took the command and still says %s after %g s", seen, seconds) } }
+end
+
+-- The end of a machine that is off and was to do what only one that is on can.
+-- Its BMC would refuse it; a plan has nobody to refuse it.
+local function is_off(what)
+  return { exit = 3, state = "off", seen_by = "bmc",
+    error = { kind = "unsupported", op = "power", message = string.format("it is off: there is nothing to %s; ctys power on switches it on", what) } }
 end
 
 local function already(state) return { state = state, seen_by = "bmc" } end
@@ -148,15 +178,22 @@ function verbs.soft(bmc, wanted, row, state)
 end
 
 --- Off, seen off, on, seen on; or as the BMC does it, at most once.
-function verbs.cycle(bmc, wanted)
+function verbs.cycle(bmc, wanted, _, state)
+  if wanted.native and state == "off" then return is_off("cycle") end
   if wanted.native then return M.taken("cycle", bmc, wanted, bmc:power_cycle{ native = true }) end
   local seconds = wanted.wait or M.seconds
   return reached(M.cycle(bmc, seconds, wanted.turn), "on", seconds)
 end
 
-function verbs.reset(bmc, wanted) return M.taken("reset", bmc, wanted, bmc:power_reset()) end
+function verbs.reset(bmc, wanted, _, state)
+  if state == "off" then return is_off("reset") end
+  return M.taken("reset", bmc, wanted, bmc:power_reset())
+end
 
-function verbs.diag(bmc, wanted) return M.taken("diagnostic interrupt", bmc, wanted, bmc:power_diag()) end
+function verbs.diag(bmc, wanted, _, state)
+  if state == "off" then return is_off("interrupt") end
+  return M.taken("diagnostic interrupt", bmc, wanted, bmc:power_diag())
+end
 
 --- The end of what a BMC does by itself: it has taken the command, and the power
 --- is on, or soon will be. It is not repeated whatever is seen.
@@ -170,27 +207,28 @@ function M.taken(what, bmc, wanted, state)
 end
 
 function verbs.identify(bmc, wanted)
-  if wanted.seconds == 0 then
-    bmc:identify{ off = true }
-    return { state = "identify off", seen_by = "bmc" }
-  end
-  bmc:identify{ seconds = wanted.seconds, forever = wanted.forever }
-  return { state = wanted.forever and "identify on" or string.format("identify %d s", wanted.seconds or 15), seen_by = "bmc" }
+  local off = wanted.seconds == 0
+  bmc:identify{ seconds = not off and wanted.seconds or nil, forever = wanted.forever, off = off, deadline = wanted.timeout }
+  local state = off and "identify off" or wanted.forever and "identify on" or string.format("identify %d s", wanted.seconds or 15)
+  if step.planning() then return { state = "would " .. state } end
+  return { state = state, seen_by = "bmc" }
 end
 
 --- Tells the boot device, or sets it and reads it back.
 function verbs.bootdev(bmc, wanted)
-  local boot = wanted.device and M.set_boot(bmc, wanted) or bmc:boot_device()
+  local boot = wanted.device and M.set_boot(bmc, wanted) or bmc:boot_device{ deadline = wanted.timeout }
   local words = { boot.device }
   if boot.persistent then words[#words + 1] = "persistent" end
   if boot.uefi then words[#words + 1] = "UEFI" end
-  return { state = table.concat(words, ", "), seen_by = "bmc", data = { boot = boot } }
+  local state = table.concat(words, ", ")
+  if wanted.device and step.planning() then return { state = "would be " .. state, data = { boot = boot } } end
+  return { state = state, seen_by = "bmc", data = { boot = boot } }
 end
 
 --- Sets the boot device. A BMC that takes the flags and reads back others has
 --- changed something.
 function M.set_boot(bmc, wanted)
-  local ok, boot = pcall(bmc.set_boot_device, bmc, { device = wanted.device, persistent = wanted.persistent, uefi = wanted.uefi })
+  local ok, boot = pcall(bmc.set_boot_device, bmc, { device = wanted.device, persistent = wanted.persistent, uefi = wanted.uefi, deadline = wanted.timeout })
   if ok then return boot end
   if boot.kind == "unsupported" then boot.exit = 1 end
   error(boot, 0)
@@ -198,6 +236,10 @@ end
 
 function verbs.sensors(bmc) return require("power_reports").sensors.read(bmc) end
 
-function verbs.sel(bmc, wanted) return require("power_reports").sel.read(bmc, wanted.clear) end
+--- Shows the log, then empties it: what was read is told also where it is not
+--- known whether it was emptied.
+function verbs.sel(bmc, wanted, _, _, target)
+  return require("power_reports").sel.read(bmc, wanted.clear, function(data) target.read = data end)
+end
 
 return M

@@ -111,11 +111,11 @@ end
 
 -- The run --------------------------------------------------------------------
 
--- What a call came to, as an end.
-local function end_of(outcome)
+-- What a call came to, as an end. What it had read before it failed is kept.
+local function end_of(outcome, target)
   if outcome.ok then return outcome.value or {} end
   local err = outcome.error
-  return { exit = targets.exit_of(err), state = "unknown", error = err, unsent = type(err) == "table" and err.unsent }
+  return { exit = targets.exit_of(err), state = "unknown", data = target.read, error = err, unsent = type(err) == "table" and err.unsent }
 end
 
 --- Tells one machine's end.
@@ -125,17 +125,26 @@ function M.tell(run, name, e)
   step.result(name, { op = run.op, state = e.state, seen_by = e.seen_by, text = e.text, data = e.data, error = e.error })
 end
 
-local function count(run, total)
-  run.done = run.done + 1
-  local now = task.now()
-  if run.done == total or now - run.told < TELL_EVERY then return end
-  run.told = now
-  step.progress(string.format("%d of %d done", run.done, total))
+-- Calls fn, and tells meanwhile how many are done. It has a task of its own:
+-- those that take long say nothing until they end.
+local function telling(run, total, fn)
+  if total == 1 or step.planning() then return fn() end
+  local teller = task.spawn(function()
+    local told = 0
+    while true do
+      task.sleep(TELL_EVERY)
+      if run.done ~= told then
+        told = run.done
+        step.progress(string.format("%d of %d done", told, total), { done = told, total = total })
+      end
+    end
+  end)
+  return task.finally(fn, function() teller:cancel() end)
 end
 
 -- The end of a machine at which the run was stopped.
-local function stopped(run, name, begun)
-  return { exit = 1, state = "unknown", error = { kind = "canceled", op = run.op, host = name,
+local function stopped(run, target, begun)
+  return { exit = 1, state = "unknown", data = target.read, error = { kind = "canceled", op = run.op, host = target.name,
     message = begun and "stopped before its goal was seen" or "not begun, nothing was changed" } }
 end
 
@@ -144,17 +153,17 @@ local function each(request, run, fn, total)
   local function one(target, i)
     begun[i] = true
     local ok, value = pcall(fn, target)
-    local e = end_of{ ok = ok, value = value, error = value }
+    local e = end_of({ ok = ok, value = value, error = value }, target)
     if run.dead and may_be_its_parents(e) then e = blame(run, target.name, e) end
     ended[i] = true
     M.tell(run, target.name, e)
-    if total > 1 then count(run, total) end
+    run.done = run.done + 1
   end
   task.finally(function()
-    task.settle(request.targets, one, { limit = targets.at_once(request.options or {}) })
+    telling(run, total, function() task.settle(request.targets, one, { limit = targets.at_once(request.options or {}) }) end)
   end, function()
     for i, target in ipairs(request.targets) do
-      if not ended[i] then M.tell(run, target.name, stopped(run, target.name, begun[i])) end
+      if not ended[i] then M.tell(run, target.name, stopped(run, target, begun[i])) end
     end
   end)
   local reached = 0
@@ -164,23 +173,23 @@ local function each(request, run, fn, total)
   return string.format("%d of %d reached their goal", reached, total)
 end
 
---- Calls fn for each target of the request at once, or limit at a time.
+--- Calls fn for each target of the request at once, or limit at a time. What fn
+--- puts into target.read is told also where it fails after that.
 ---@param fn fun(target: targets.Target): targets.End
 ---@param options { fold: boolean?, finish: fun(ends: table[])?, dead: fun(name: string): string?, string? }
 ---@return table result {exit=…}
 function M.run(request, op, fn, options)
   local total = #request.targets
-  local run = { op = op, dead = options.dead, ends = {}, exits = {}, blamed = {}, among = {}, done = 0, told = task.now() }
+  local run = { op = op, dead = options.dead, ends = {}, exits = {}, blamed = {}, among = {}, done = 0 }
   for _, target in ipairs(request.targets) do run.among[target.name] = true end
-  if total > 1 then
+  task.finally(function()
+    if total == 1 then return each(request, run, fn, total) end
     step.run(string.format("%s of %d machines", op, total), function() return each(request, run, fn, total) end)
-  else
-    each(request, run, fn, total)
-  end
-  if not (request.options or {}).json then
+  end, function() -- also of a run that was stopped
+    if (request.options or {}).json then return end
     if options.finish then options.finish(run.ends) end
     if options.fold then M.print(run.ends) end
-  end
+  end)
   return { exit = targets.fold(run.exits) }
 end
 

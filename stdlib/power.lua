@@ -75,8 +75,11 @@ end
 
 local function by_hypervisor(row)
   local guest = M.guest(row)
-  if not guest then return "unknown" end
-  return M.of_guest(guest)
+  if not guest then error({ kind = "internal", op = "power.state", host = row.name, message = "no hypervisor of " .. row.parent .. " shows it" }, 0) end
+  local state = M.of_guest(guest)
+  if state ~= "unknown" then return state end
+  error({ kind = "internal", op = "power.state", host = row.name,
+    message = string.format("%s is neither on nor off, by the word of its hypervisor: %s", guest.name, guest.cause or guest.state) }, 0)
 end
 
 --- Whether an address is this host's own loopback, as that of a tunnel or of
@@ -103,8 +106,11 @@ end
 
 local function by_probe(row)
   local address = row.address or row.name
-  local up = M.answers(address, row.port)
-  return up and "on" or "unknown"
+  local up, last = M.answers(address, row.port)
+  if up then return "on" end
+  local why = last.kind == "unreachable" and last.message -- a name that does not resolve, a network without a way
+  error({ kind = "unreachable", op = "power.state", host = row.name,
+    message = why or string.format("nothing answers at %s, and that proves nothing", address) }, 0)
 end
 
 local function ask(seen_by, fn, row, seconds)

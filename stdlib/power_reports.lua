@@ -108,16 +108,21 @@ local function hexadecimal(bytes)
   return ((bytes or ""):gsub(".", function(byte) return string.format("%02x", byte:byte()) end))
 end
 
---- Reads the event log, and empties it where that is asked for.
-function M.sel.read(bmc, clear)
+--- Reads the event log, and empties it where that is asked for. What is to be
+--- emptied is kept before.
+---@param keep fun(data: table)
+function M.sel.read(bmc, clear, keep)
   local events = {}
   for i, event in ipairs(bmc:events()) do
     events[i] = { id = event.id, at = event.at and M.moment(event.at), sensor = event.sensor, type = event.type, text = event.text,
       asserted = event.asserted, data = hexadecimal(event.data) }
   end
-  if clear then bmc:clear_events() end
-  local cleared = clear and (step.planning() and ", would be cleared" or ", cleared") or ""
-  return { state = clear and "cleared" or "read", seen_by = "bmc", text = plural(#events, "event") .. cleared, data = { events = events } }
+  local data, text = { events = events }, plural(#events, "event")
+  if not clear then return { state = "read", seen_by = "bmc", text = text, data = data } end
+  keep(data)
+  bmc:clear_events()
+  if step.planning() then return { state = "would be cleared", text = text, data = data } end
+  return { state = "cleared", seen_by = "bmc", text = text .. ", cleared", data = data }
 end
 
 --- Prints the events of all machines, one a line.
