@@ -213,7 +213,8 @@ function M.start_guest(order, guest)
   local mode, state = order.wanted.mode, power.of_guest(guest)
   local seen = { up = state == "on", way = "hypervisor", seen_by = "hypervisor" }
   if state == "unknown" then
-    return { exit = 1, state = state, seen_by = "hypervisor", text = string.format("%s is %s, by the word of its hypervisor: it is left alone", guest.name, guest.state) }
+    local text = string.format("%s is %s, by the word of its hypervisor: it is left alone", guest.name, guest.state)
+    return { exit = 1, state = state, seen_by = "hypervisor", text = text, error = { kind = "unsupported", op = "create", host = guest.name, message = text } }
   end
   if seen.up and guest.state ~= "paused" then
     if mode == "reconnect" then

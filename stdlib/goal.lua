@@ -27,6 +27,14 @@ local function hour(moment)
   return string.format("%02d:%02d:%02d UTC", math.floor(second / 3600), math.floor(second / 60) % 60, second % 60)
 end
 
+-- The end of a machine that missed its goal, or was not seen to reach it: who
+-- reads the results alone finds an error there.
+local function missed(machine, kind, ended)
+  ended.exit = 1
+  ended.error = ended.error or { kind = kind, op = "cancel", host = machine, message = ended.text }
+  return ended
+end
+
 -- Looks again and again until check() gives something or the time is over.
 local function poll(seconds, check)
   local finish = task.now() + seconds
@@ -47,10 +55,10 @@ local function seen_off(machine, seconds)
   if off then
     return { state = "off", seen_by = last.seen_by, text = machine .. " is off, by the word of its " .. last.seen_by }
   end
-  return {
-    exit = 1, state = last.state, seen_by = last.seen_by, error = last.cause,
+  return missed(machine, "timeout", {
+    state = last.state, seen_by = last.seen_by, error = last.cause,
     text = string.format("%s is not off after %s, by the word of its %s: %s", machine, clock(seconds), last.seen_by, last.state),
-  }
+  })
 end
 
 local function silent(machine, row, report, seconds)
@@ -64,10 +72,10 @@ local function silent(machine, row, report, seconds)
     return task.now() - gone_since >= SILENT
   end)
   if not gone then
-    return { exit = 1, state = "on", seen_by = "probe", text = string.format("%s took the request and still answers after %s", machine, clock(seconds)) }
+    return missed(machine, "timeout", { state = "on", seen_by = "probe", text = string.format("%s took the request and still answers after %s", machine, clock(seconds)) })
   end
   if not report.accepted then
-    return { exit = 1, state = "unknown", seen_by = "probe", text = machine .. " stopped answering, and its last record did not arrive: not seen off" }
+    return missed(machine, "unreachable", { state = "unknown", seen_by = "probe", text = machine .. " stopped answering, and its last record did not arrive: not seen off" })
   end
   return {
     state = "unknown", seen_by = "probe",
@@ -80,7 +88,7 @@ end
 -- that it is on, whatever does not answer.
 local function still_here(machine, seconds)
   poll(seconds, function() return nil end)
-  return { exit = 1, state = "on", seen_by = "itself", text = string.format("%s took the request and still runs after %s", machine, clock(seconds)) }
+  return missed(machine, "timeout", { state = "on", seen_by = "itself", text = string.format("%s took the request and still runs after %s", machine, clock(seconds)) })
 end
 
 --- Waits until a machine that was told to power off has done so.
@@ -100,14 +108,14 @@ end
 function M.rebooted(machine, before, seconds, boot_id)
   if step.planning() then return { state = "up", text = machine .. " would be up again" } end
   if not before then
-    return { exit = 1, state = "unknown", text = machine .. ": asked to reboot, not confirmed (it has no boot_id to compare)" }
+    return missed(machine, "unsupported", { state = "unknown", text = machine .. ": asked to reboot, not confirmed (it has no boot_id to compare)" })
   end
   local now = poll(seconds, function()
     local id = boot_id()
     return id and id ~= before and id
   end)
   if now then return { state = "up", seen_by = "boot_id", text = machine .. " has rebooted and is up" } end
-  return { exit = 1, state = "unknown", text = string.format("%s: asked to reboot, not confirmed after %s", machine, clock(seconds)) }
+  return missed(machine, "timeout", { state = "unknown", text = string.format("%s: asked to reboot, not confirmed after %s", machine, clock(seconds)) })
 end
 
 --- Waits until a machine that was told to change its run level is in it. In 1 it
@@ -117,7 +125,7 @@ function M.run_level(machine, level, seconds, reached)
   local state = "run level " .. level
   if step.planning() then return { state = state, text = string.format("%s would go to run level %d", machine, level) } end
   if poll(seconds, reached) then return { state = state, seen_by = "itself", text = string.format("%s is in run level %d", machine, level) } end
-  return { exit = 1, state = "unknown", text = string.format("%s: asked to go to run level %d, not confirmed after %s", machine, level, clock(seconds)) }
+  return missed(machine, "timeout", { state = "unknown", text = string.format("%s: asked to go to run level %d, not confirmed after %s", machine, level, clock(seconds)) })
 end
 
 return M

@@ -254,3 +254,26 @@ func TestABMCThatRefusesToSwitchOn(t *testing.T) {
 	s.told("the privilege OPERATOR is needed")
 	s.off("lab02")
 }
+
+// Who reads the results alone, as --json gives them, finds an error in each that
+// is no success.
+func TestAMissedGoalIsAnError(t *testing.T) {
+	deaf := map[string]string{"power.lua": `
+		local power = require "stock.power"
+		function power.reset() return "reset" end
+		return power`}
+	for subopts, prepare := range map[string]func(s *scene){
+		"self,reboot,timeout:60": func(s *scene) { s.world.HangInShutdown("lab03", true) },
+		"self,poweroff:0":        func(s *scene) { s.world.HangInShutdown("lab03", true) },
+		"reset,self,timeout:60":  func(s *scene) { s.overrides = deaf },
+	} {
+		s := rack(t)
+		prepare(s)
+		s.exits(s.cancel("pm", subopts, "lab03"), 1)
+		for _, event := range s.events {
+			if event.Kind == luabind.KindResult && event.Error == nil {
+				t.Errorf("%s: %s %s, %s has no error", subopts, event.Object, event.State, event.Text)
+			}
+		}
+	}
+}
