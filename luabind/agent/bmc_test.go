@@ -2,8 +2,10 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +20,7 @@ import (
 type fakeBMC struct {
 	mu    sync.Mutex
 	calls []string
+	fails error // of the controller
 }
 
 func (f *fakeBMC) note(ctx context.Context, what string, target ipmi.Target) error {
@@ -50,7 +53,7 @@ func (f *fakeBMC) SetBoot(ctx context.Context, target ipmi.Target, boot ipmi.Boo
 }
 
 func (f *fakeBMC) Controller(ctx context.Context, target ipmi.Target) (ipmi.Controller, error) {
-	return ipmi.Controller{Firmware: "2.41", Manufacturer: 674}, f.note(ctx, "controller", target)
+	return ipmi.Controller{Firmware: "2.41", Manufacturer: 674}, errors.Join(f.fails, f.note(ctx, "controller", target))
 }
 
 func (f *fakeBMC) Sensors(ctx context.Context, target ipmi.Target) ([]ipmi.Sensor, error) {
@@ -198,5 +201,20 @@ func TestAnIncompleteQuestionIsRefused(t *testing.T) {
 	}
 	if len(bmc.calls) > 0 {
 		t.Errorf("calls %s", strings.Join(bmc.calls, ", "))
+	}
+}
+
+// What a BMC sent that makes no sense is told where -v is typed, also where an
+// agent asked.
+func TestADetailComesFromTheDesk(t *testing.T) {
+	t.Setenv("CTYS_TEST_BMC", "s3cret")
+	bmc := &fakeBMC{fails: &primitives.Error{Kind: primitives.Internal, Op: "ipmi.controller", Message: "nonsense", Detail: "received 20 de ad"}}
+	w := newWorld(t, familyRows, DeskOptions{IPMI: bmc})
+	order := w.order("host", everyVerb)
+	order.Request = map[string]any{"verb": "controller"}
+	h := &heard{}
+	value, err := run(t, w, order, h)
+	if err != nil || value.(map[string]any)["kind"] != "internal" || !slices.Equal(h.texts(luabind.KindDetail), []string{"received 20 de ad"}) {
+		t.Errorf("%v, %v, %q", value, err, h.texts(luabind.KindDetail))
 	}
 }

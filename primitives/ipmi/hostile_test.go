@@ -153,8 +153,8 @@ func TestCanceledSetUp(t *testing.T) {
 	}
 }
 
-// What comes with a right integrity code and makes no sense is an error that
-// shows it; what has none is dropped.
+// What comes with a right integrity code and makes no sense is an error, of
+// which the detail has the bytes; what has none is dropped.
 func TestNonsense(t *testing.T) {
 	onStatus := func(change func([]byte) []byte) func([]byte) []byte {
 		return func(message []byte) []byte {
@@ -175,10 +175,9 @@ func TestNonsense(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
 			_, err := New(Options{}).Status(within5s(t), b.serve(t, "127.111.3.7"))
-			wantKind(t, err, primitives.Internal, "received")
-			var own *primitives.Error
-			if errors.As(err, &own) && strings.Contains(own.Message, "received") {
-				t.Error("the bytes stand in the message and not in the cause")
+			wantKind(t, err, primitives.Internal, "-v shows the bytes")
+			if !strings.HasPrefix(primitives.DetailOf(err), "received ") || strings.Contains(err.Error(), "received") {
+				t.Errorf("the bytes stand in %q, want them in the detail %q alone", err, primitives.DetailOf(err))
 			}
 			if n := b.left(); n != 0 {
 				t.Errorf("%d sessions are left", n)

@@ -209,7 +209,7 @@ func (s *session) read(packet []byte, q *request) (r reply, mine bool, err error
 // nonsense is the failure where a BMC proves that a message is its own, and the
 // message makes no sense.
 func nonsense(what string, message []byte) *failure {
-	return failed(primitives.Internal, "the BMC sent "+what, fmt.Errorf("received % x", message))
+	return received("the BMC sent "+what+" (-v shows the bytes)", message, nil)
 }
 
 // raise sets the privilege level of the session (22.18).
