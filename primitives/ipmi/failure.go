@@ -3,6 +3,9 @@ package ipmi
 import (
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/bougou/go-ipmi/pkg/types"
 
 	"ctys/primitives"
 )
@@ -35,6 +38,17 @@ func explain(op, host string, err error) error {
 		return &primitives.Error{Kind: own.kind, Op: op, Host: host, Message: own.message, Cause: own.cause, Detail: detailOf(own)}
 	}
 	return primitives.Wrap(op, host, "the exchange with the BMC failed", err)
+}
+
+// atLevel says in a denial with which privilege level it was met.
+func atLevel(err error, level types.PrivilegeLevel) error {
+	var own *failure
+	if !errors.As(err, &own) || own.kind != primitives.Denied || strings.Contains(own.message, level.String()) {
+		return err
+	}
+	told := *own
+	told.message += "; asked for was the privilege level " + level.String()
+	return &told
 }
 
 // received is a failure for bytes that make no sense, which only its detail

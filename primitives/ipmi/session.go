@@ -231,8 +231,12 @@ func (s *session) close(ctx context.Context) bool {
 	closing := request{command: s.closing()}
 	wait := s.line.pace.first(closePatience)
 	for range closeTries {
-		_, err := s.exchange(own, &closing, wait)
-		if !errors.Is(err, errLost) {
+		r, err := s.exchange(own, &closing, wait)
+		switch {
+		case err == nil && r.code == codeBusy: // it has closed nothing
+			closing.sequences = 0
+			_ = s.clock.Sleep(own, busyWait)
+		case !errors.Is(err, errLost):
 			return err == nil
 		}
 		wait += wait / 2
