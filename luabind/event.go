@@ -29,6 +29,7 @@ const (
 	KindStepEnd  = journal.StepEnd
 	KindNote     = journal.Note
 	KindWarning  = journal.Warning
+	KindDetail   = journal.Detail
 	KindOutput   = journal.Output
 	KindKeep     = journal.Keep
 	KindReceipt  = journal.Receipt

@@ -46,21 +46,17 @@ var bmcErrors = []primitives.Kind{primitives.Timeout, primitives.Auth, primitive
 // bmcDeadline is how long one request may take, session and all.
 var bmcDeadline = Param{Name: "deadline", Type: Seconds, Default: 20.0, Help: "for the session and the request"}
 
-type bmcData struct {
-	target  ipmi.Target
-	machine string
-}
+type bmcData struct{ target ipmi.Target }
 
 func (rt *Runtime) bmcHandle(c *Call) lua.LValue {
-	data := bmcData{
-		target:  ipmi.Target{Host: c.String("host"), Port: c.Int("port"), User: c.String("user"), Password: c.Secret("password")},
-		machine: c.String("machine"),
-	}
+	data := bmcData{target: ipmi.Target{
+		Host: c.String("host"), Port: c.Int("port"), User: c.String("user"), Password: c.Secret("password"), Machine: c.String("machine"),
+	}}
 	return c.NewHandle("bmc", fmt.Sprintf("bmc %s:%d", data.target.Host, data.target.Port), data, lua.LNil)
 }
 
 func (rt *Runtime) bmcObject(c *Call) string {
-	if machine := bmcOf(c).machine; machine != "" {
+	if machine := bmcOf(c).target.Machine; machine != "" {
 		return machineObject(machine)
 	}
 	return c.Self.ID

@@ -11,10 +11,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// mostRawData is what fits into one message of a LAN session (13.8) with room
-// to spare.
-const mostRawData = 255
-
 // rowRaw is any command at all. Nobody but the BMC knows what it does, so it is
 // journalled as what takes power away, and never repeated.
 func (rt *Runtime) rowRaw() Function {
@@ -23,7 +19,7 @@ func (rt *Runtime) rowRaw() Function {
 		Options: []Param{
 			{Name: "netfn", Type: Integer, Required: true, Min: 0, Max: 62, Help: "network function, even"},
 			{Name: "command", Type: Integer, Required: true, Min: 0, Max: 255},
-			{Name: "data", Type: Any, Help: "a list of numbers from 0 to 255, or a string of bytes; at most 255"},
+			{Name: "data", Type: Any, Help: "a list of numbers from 0 to 255, or a string of bytes; at most 240"},
 			{Name: "lun", Type: Integer, Min: 0, Max: 3, Default: 0.0},
 			bmcDeadline,
 		},
@@ -54,7 +50,9 @@ func (d rawData) String() string {
 
 // carriesSecret tells of the commands of the specification that take a password,
 // key or community string: Set User Password (22.30), Set Channel Security Keys
-// (22.25), and parameter 16 of Set LAN Configuration Parameters (23.1).
+// (22.25), parameter 16 of Set LAN Configuration Parameters (23.1), Set
+// Serial/Modem Configuration (25.1), some of whose parameters are passwords, and
+// any of them that Send Message (22.7) has for another controller.
 func carriesSecret(netFn, command int, data []byte) bool {
 	const app, transport = 0x06, 0x0c
 	switch {
@@ -62,6 +60,11 @@ func carriesSecret(netFn, command int, data []byte) bool {
 		return true
 	case netFn == transport && command == 0x01:
 		return len(data) > 1 && data[1] == 16
+	case netFn == transport && command == 0x10:
+		return true
+	case netFn == app && command == 0x34:
+		const netFnAt, commandAt = 2, 6 // behind the channel
+		return len(data) > commandAt && carriesSecret(int(data[netFnAt]>>2), int(data[commandAt]), data[commandAt+1:])
 	}
 	return false
 }
@@ -72,7 +75,7 @@ func checkRaw(c *Call) error {
 	}
 	bytes, why := bytesOf(c.Lua("data"))
 	if why != "" {
-		return c.invalid(`option "data" %s; accepted: a list of numbers from 0 to 255, or a string of bytes, at most %d of them`, why, mostRawData)
+		return c.invalid(`option "data" %s; accepted: a list of numbers from 0 to 255, or a string of bytes, at most %d of them`, why, ipmi.MaxRawData)
 	}
 	c.set("data", rawData{bytes, carriesSecret(c.Int("netfn"), c.Int("command"), bytes)})
 	return nil
@@ -97,7 +100,7 @@ func bytesOf(value lua.LValue) (bytes []byte, why string) {
 	default:
 		return nil, "is a " + value.Type().String()
 	}
-	if len(bytes) > mostRawData {
+	if len(bytes) > ipmi.MaxRawData {
 		return nil, fmt.Sprintf("has %d bytes", len(bytes))
 	}
 	return bytes, ""

@@ -81,3 +81,29 @@ func TestACycleOfAMachineThatStaysOff(t *testing.T) {
 		t.Errorf("sent %q", bmc.sent)
 	}
 }
+
+// garbledBMC sends what nobody understands.
+type garbledBMC struct{ IPMI }
+
+func (garbledBMC) Status(_ context.Context, target ipmi.Target) (ipmi.Status, error) {
+	cause := &primitives.Error{Kind: primitives.Internal, Op: "ipmi.status", Host: target.Host, Message: "nonsense came", Detail: "received 20 de ad"}
+	return ipmi.Status{}, primitives.Wrap("ipmi.status", target.Host, "the state is not known", cause)
+}
+
+// The bytes that a BMC sent are an event of their own, which -v shows, and no
+// part of the error that scripts, results and journals have.
+func TestBytesAreADetail(t *testing.T) {
+	var told []Event
+	rt := New(Capabilities{Clock: sim.NewClock(time.Unix(1_700_000_000, 0)), IPMI: garbledBMC{}}, Options{Events: func(event Event) { told = append(told, event) }})
+	_, err := rt.Run(context.Background(), Script{Name: "m.lua", Source: `
+		local ok, err = pcall(function() ipmi.connect{host = "10.0.0.7"}:power_status() end)
+		step.result("lab01", {error = err})
+		error(err, 0)`})
+	if err == nil || strings.Contains(err.Error(), "received") {
+		t.Errorf("%v", err)
+	}
+	if len(told) != 2 || told[0].Kind != KindDetail || told[0].Op != "ipmi.power_status" || told[0].Text != "received 20 de ad" ||
+		strings.Contains(told[1].Error.Message, "received") || told[1].Error.Kind != "internal" {
+		t.Errorf("%+v", told)
+	}
+}

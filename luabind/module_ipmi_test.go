@@ -224,6 +224,7 @@ func TestBMCArgumentsAreChecked(t *testing.T) {
 		`set_boot_device{}`:                                       "missing",
 		`raw{netfn = 7, command = 1}`:                             "odd",
 		`raw{netfn = 64, command = 1}`:                            "from 0 to 62",
+		`raw{netfn = 6, command = 1, data = ("x"):rep(241)}`:      "at most 240",
 		`raw{netfn = 6, command = 256}`:                           "from 0 to 255",
 		`raw{netfn = 6, command = 1, lun = 4}`:                    "from 0 to 3",
 		`raw{netfn = 6, command = 1, data = {1, 256}}`:            "element, number 2",
@@ -272,6 +273,8 @@ func TestAPasswordIsNeverShown(t *testing.T) {
 		one:raw{netfn = 6, command = 0x47, data = "\2\2` + canary + `"}
 		one:raw{netfn = 6, command = 0x56, data = "\1\1` + canary + `"}
 		one:raw{netfn = 12, command = 1, data = "\1\16` + canary + `"}
+		one:raw{netfn = 12, command = 16, data = "\1\38` + canary + `"}
+		one:raw{netfn = 6, command = 52, data = "\0\130\24\0\32\4\71\2\2` + canary + `"}
 		local wrong = ipmi.connect{host = "127.77.1.1", port = 6230, user = "nobody", password = secret.env("CTYS_TEST_BMC")}
 		local ok, err = pcall(wrong.power_status, wrong)
 		print(err.kind, err.message, err)

@@ -41,9 +41,10 @@ func (rt *Runtime) secretModule() *Module {
 				},
 			},
 			{
-				Name: "env", Help: "An environment variable.", Args: []Param{name}, Result: "a secret",
+				Name: "env", Help: "An environment variable, which the programs that are started do not get.", Args: []Param{name}, Result: "a secret",
 				Example: `local pw = secret.env("BMC_PASSWORD")`,
 				Run: reference(func(c *Call) inventory.SecretRef {
+					primitives.HideVariable(c.String("name"))
 					return inventory.SecretRef{Source: "env", Name: c.String("name")}
 				}),
 			},

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"ctys/luabind/inventory"
 	"ctys/primitives"
 	"ctys/primitives/shutdown"
 )
@@ -114,11 +115,17 @@ func (rt *Runtime) isSelf(ctx context.Context, name string) bool {
 		return true
 	}
 	if rt.caps.Shutdown == nil {
-		host, err := os.Hostname()
-		return err == nil && rt.isCalled(name, host)
+		return IsThisMachine(rt.options.Inventory, name)
 	}
 	identity, err := rt.caps.Shutdown.Identity(ctx)
-	return err == nil && rt.isCalled(name, identity.Hostname)
+	return err == nil && isCalled(rt.options.Inventory, name, identity.Hostname)
+}
+
+// IsThisMachine tells whether a name, as an inventory may have it, means the
+// machine that this process runs on.
+func IsThisMachine(inv *inventory.Inventory, name string) bool {
+	host, err := os.Hostname()
+	return name == "localhost" || err == nil && isCalled(inv, name, host)
 }
 
 // isCalled tells whether name means the machine of that host name. Many
@@ -126,12 +133,12 @@ func (rt *Runtime) isSelf(ctx context.Context, name string) bool {
 // inventory knows the address, that decides, and a name that has more parts than
 // ours is another's. Whoever is not known to be this machine is reached by SSH,
 // which leads to the right one in any case.
-func (rt *Runtime) isCalled(name, hostname string) bool {
+func isCalled(inv *inventory.Inventory, name, hostname string) bool {
 	short, _, _ := strings.Cut(hostname, ".")
 	if !strings.EqualFold(name, hostname) && !strings.EqualFold(name, short) {
 		return false
 	}
-	row := rt.options.Inventory.Row(name)
+	row := inv.Row(name)
 	if row == nil {
 		return true
 	}

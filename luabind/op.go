@@ -53,6 +53,9 @@ func (rt *Runtime) base(op *Op) (any, error) {
 	if op.Effect != Read && refused(err) {
 		rt.writes--
 	}
+	if detail := primitives.DetailOf(err); detail != "" {
+		rt.emit(Event{Kind: KindDetail, Op: op.Verb, Object: op.Object, Text: detail})
+	}
 	return result, err
 }
 

@@ -33,6 +33,9 @@ type Error struct {
 	Host    string // on what: a host, guest, interface; may be empty
 	Message string // what happened and what the user can do
 	Cause   error
+	// Detail is for who looks closer, as the bytes that a peer sent and that make
+	// no sense. It is no part of the line that Error gives.
+	Detail string
 }
 
 // Error gives one readable line: what was tried, on what, what happened.
@@ -55,6 +58,18 @@ func (e *Error) Error() string {
 
 // Unwrap gives the cause to errors.Is and errors.As.
 func (e *Error) Unwrap() error { return e.Cause }
+
+// DetailOf finds the detail of any error in its chain; empty where there is none.
+func DetailOf(err error) string {
+	var own *Error
+	for errors.As(err, &own) {
+		if own.Detail != "" {
+			return own.Detail
+		}
+		err = own.Cause
+	}
+	return ""
+}
 
 // Errorf makes an Error without a cause.
 func Errorf(kind Kind, op, host, format string, args ...any) *Error {

@@ -13,6 +13,7 @@ import (
 // bmcRequest names a BMC and what is asked of it; its password stays at the
 // desk. Which of the other fields count is for the service.
 type bmcRequest struct {
+	Machine  string         `json:"machine,omitempty"`
 	Host     string         `json:"host"`
 	Port     int            `json:"port,omitempty"`
 	User     string         `json:"user,omitempty"`
@@ -57,14 +58,21 @@ func (d deskIPMI) isOurs(target ipmi.Target) bool {
 	if d.own == nil {
 		return false
 	}
-	row := rowOfBMC(d.inventory, target.Host, target.Port)
+	row := rowOfBMC(d.inventory, target.Machine, target.Host, target.Port)
 	return row != nil && row.BMC.Via == d.self
 }
 
-// rowOfBMC finds the machine that a BMC belongs to.
-func rowOfBMC(inv *inventory.Inventory, host string, port int) *inventory.Row {
+// rowOfBMC finds the machine that a BMC belongs to: the one that is named, else
+// the first one that has a BMC at this address.
+func rowOfBMC(inv *inventory.Inventory, machine, host string, port int) *inventory.Row {
+	fits := func(row *inventory.Row) bool {
+		return row != nil && row.BMC != nil && row.BMC.Host == host && portOr(row.BMC.Port) == portOr(port)
+	}
+	if row := inv.Row(machine); fits(row) {
+		return row
+	}
 	for _, row := range inv.Rows() {
-		if row.BMC != nil && row.BMC.Host == host && portOr(row.BMC.Port) == portOr(port) {
+		if fits(row) {
 			return row
 		}
 	}
@@ -84,7 +92,7 @@ func carry[T any](ctx context.Context, d deskIPMI, target ipmi.Target, service s
 	if d.isOurs(target) {
 		return own(d.own)
 	}
-	request := bmcRequest{Host: target.Host, Port: target.Port, User: target.User}
+	request := bmcRequest{Machine: target.Machine, Host: target.Host, Port: target.Port, User: target.User}
 	if fill != nil {
 		fill(&request)
 	}

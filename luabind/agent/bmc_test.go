@@ -2,8 +2,10 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +20,7 @@ import (
 type fakeBMC struct {
 	mu    sync.Mutex
 	calls []string
+	fails error // of the controller
 }
 
 func (f *fakeBMC) note(ctx context.Context, what string, target ipmi.Target) error {
@@ -50,7 +53,7 @@ func (f *fakeBMC) SetBoot(ctx context.Context, target ipmi.Target, boot ipmi.Boo
 }
 
 func (f *fakeBMC) Controller(ctx context.Context, target ipmi.Target) (ipmi.Controller, error) {
-	return ipmi.Controller{Firmware: "2.41", Manufacturer: 674}, f.note(ctx, "controller", target)
+	return ipmi.Controller{Firmware: "2.41", Manufacturer: 674}, errors.Join(f.fails, f.note(ctx, "controller", target))
 }
 
 func (f *fakeBMC) Sensors(ctx context.Context, target ipmi.Target) ([]ipmi.Sensor, error) {
@@ -198,5 +201,72 @@ func TestAnIncompleteQuestionIsRefused(t *testing.T) {
 	}
 	if len(bmc.calls) > 0 {
 		t.Errorf("calls %s", strings.Join(bmc.calls, ", "))
+	}
+}
+
+// What a BMC sent that makes no sense is told where -v is typed, also where an
+// agent asked.
+func TestADetailComesFromTheDesk(t *testing.T) {
+	t.Setenv("CTYS_TEST_BMC", "s3cret")
+	bmc := &fakeBMC{fails: &primitives.Error{Kind: primitives.Internal, Op: "ipmi.controller", Message: "nonsense", Detail: "received 20 de ad"}}
+	w := newWorld(t, familyRows, DeskOptions{IPMI: bmc})
+	order := w.order("host", everyVerb)
+	order.Request = map[string]any{"verb": "controller"}
+	h := &heard{}
+	value, err := run(t, w, order, h)
+	if err != nil || value.(map[string]any)["kind"] != "internal" || !slices.Equal(h.texts(luabind.KindDetail), []string{"received 20 de ad"}) {
+		t.Errorf("%v, %v, %q", value, err, h.texts(luabind.KindDetail))
+	}
+}
+
+// gatewayRows has two BMCs with one address, each in a network of its own, and
+// one in a network that only another machine reaches.
+const gatewayRows = `return {
+  far = { address = "10.0.0.5", bmc = { host = "10.0.9.9", user = "admin", password = secret.env("CTYS_TEST_BMC"), via = "gate" } },
+  gate = { address = "10.0.0.6" },
+  chassis = { address = "10.0.0.7", bmc = { host = "169.254.0.17", user = "admin", password = secret.env("CTYS_TEST_BMC") } },
+  blade = { address = "10.0.0.8", parent = "chassis", bmc = { host = "169.254.0.17", user = "admin", password = secret.env("CTYS_TEST_BMC"), via = "blade" } },
+}`
+
+// askState has an agent on a machine ask a BMC; the answer is the error's kind,
+// or nil.
+func askState(t *testing.T, w *world, on, whose string) any {
+	t.Helper()
+	order := w.order(on, `
+function M.here(request)
+  local row = inventory.machine(request.whose).bmc
+  local bmc = ipmi.connect{host = row.host, user = row.user, password = row.password, machine = request.whose}
+  local ok, err = pcall(bmc.power_status, bmc)
+  return {kind = not ok and err.kind or nil, message = not ok and err.message or nil}
+end`)
+	order.Request = map[string]any{"whose": whose}
+	value, err := run(t, w, order, &heard{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value.(map[string]any)["kind"]
+}
+
+// What answers at an address from the desk may be another machine than the one
+// behind a gateway.
+func TestTheDeskDoesNotGoRoundAVia(t *testing.T) {
+	t.Setenv("CTYS_TEST_BMC", "s3cret")
+	desk := &fakeBMC{}
+	w := newWorld(t, gatewayRows, DeskOptions{IPMI: desk})
+	if kind := askState(t, w, "far", "far"); kind != "unreachable" || len(desk.calls) > 0 {
+		t.Errorf("%v, the desk asked %q", kind, desk.calls)
+	}
+}
+
+func TestBMCsOfOneAddress(t *testing.T) {
+	t.Setenv("CTYS_TEST_BMC", "s3cret")
+	desk, own := &fakeBMC{}, &fakeBMC{}
+	w := newWorld(t, gatewayRows, DeskOptions{IPMI: desk})
+	w.host = func(machine string) Host { return w.plainHost(machine, luabind.Capabilities{IPMI: own}) }
+	for whose, want := range map[string][2]int{"blade": {0, 1}, "chassis": {1, 0}} {
+		desk.calls, own.calls = nil, nil
+		if kind := askState(t, w, "blade", whose); kind != nil || len(desk.calls) != want[0] || len(own.calls) != want[1] {
+			t.Errorf("%s: %v, the desk asked %q, the agent %q", whose, kind, desk.calls, own.calls)
+		}
 	}
 }

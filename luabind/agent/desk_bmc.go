@@ -105,7 +105,7 @@ func (s *session) bmc(ctx context.Context, name string, request bmcRequest) (any
 }
 
 func (s *session) bmcTarget(service string, request bmcRequest) (ipmi.Target, error) {
-	shipped := rowOfBMC(s.shipped, request.Host, request.Port)
+	shipped := rowOfBMC(s.shipped, request.Machine, request.Host, request.Port)
 	if shipped == nil {
 		return ipmi.Target{}, s.refuse(service, "the BMC "+request.Host)
 	}
@@ -113,10 +113,15 @@ func (s *session) bmcTarget(service string, request bmcRequest) (ipmi.Target, er
 	if row == nil || row.BMC == nil || row.BMC.User != request.User {
 		return ipmi.Target{}, s.refuse(service, "the account "+request.User+" on the BMC "+request.Host)
 	}
+	if via := row.BMC.Via; via != "" && !luabind.IsThisMachine(s.desk.options.Inventory, via) {
+		// From here, another BMC may answer at that address.
+		return ipmi.Target{}, primitives.Errorf(primitives.Unreachable, "agent."+service, row.Name,
+			"its BMC is spoken to by %s, and an agent elsewhere has no way to it: ask from the desk, or have the script run on %s", via, via)
+	}
 	if s.desk.options.IPMI == nil {
 		return ipmi.Target{}, primitives.Errorf(primitives.Unsupported, "agent."+service, s.host(), "the desk was not given the power to speak to BMCs")
 	}
-	return ipmi.Target{Host: row.BMC.Host, Port: row.BMC.Port, User: row.BMC.User,
+	return ipmi.Target{Machine: row.Name, Host: row.BMC.Host, Port: row.BMC.Port, User: row.BMC.User,
 		Password: s.desk.options.Inventory.Secret(row.BMC.Password, row.Name)}, nil
 }
 

@@ -139,6 +139,7 @@ func (d *Desk) consoleHere(ctx context.Context) (int, error) {
 		shell = "/bin/sh"
 	}
 	login := osexec.CommandContext(ctx, shell, "-l")
+	login.Env = primitives.Environment()
 	login.Stdin, login.Stdout, login.Stderr = d.options.Stdin, d.options.Stdout, d.options.Stderr
 	err := login.Run()
 	var ended *osexec.ExitError

@@ -27,7 +27,7 @@ func failureOf(err error) *luabind.Failure {
 		}
 		message += own.Cause.Error()
 	}
-	return &luabind.Failure{Kind: string(own.Kind), Op: own.Op, Host: own.Host, Message: message, Exit: luabind.ExitOf(err)}
+	return &luabind.Failure{Kind: string(own.Kind), Op: own.Op, Host: own.Host, Message: message, Detail: primitives.DetailOf(own), Exit: luabind.ExitOf(err)}
 }
 
 var kinds = map[primitives.Kind]bool{
@@ -48,7 +48,7 @@ func failed(failure *luabind.Failure, op, host string) error {
 	if failure.Op != "" {
 		op, host = failure.Op, failure.Host
 	}
-	err := &primitives.Error{Kind: kind, Op: op, Host: host, Message: failure.Message}
+	err := &primitives.Error{Kind: kind, Op: op, Host: host, Message: failure.Message, Detail: failure.Detail}
 	if failure.Exit != 0 {
 		return &luabind.ExitError{Err: err, Exit: failure.Exit}
 	}

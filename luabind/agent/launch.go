@@ -44,7 +44,7 @@ func launchProcess(ctx context.Context, host Host, dir, id string) error {
 	defer ready.Close()
 	child := exec.Command(program, "agent", "run", folder)
 	child.Dir = "/"
-	child.Env = jobEnvironment(os.Environ())
+	child.Env = jobEnvironment(primitives.Environment())
 	child.Stderr = words
 	child.ExtraFiles = []*os.File{said}
 	child.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -1,6 +1,8 @@
 package inventory
 
 import (
+	"ctys/primitives"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -51,6 +53,9 @@ func namedSecret(state *lua.LState, from string) int {
 	name, ok := state.Get(1).(lua.LString)
 	if !ok || name == "" || state.GetTop() != 1 {
 		state.RaiseError("secret.%s takes one text: secret.%s(\"name\")", from, from)
+	}
+	if from == "env" {
+		primitives.HideVariable(string(name))
 	}
 	return pushSecret(state, SecretRef{Source: from, Name: string(name)})
 }

@@ -89,6 +89,7 @@ func (s SecretRef) fromCommand(ctx context.Context, baseDir string) (string, err
 	var output capped
 	command := exec.CommandContext(ctx, s.Argv[0], s.Argv[1:]...)
 	command.Dir = baseDir
+	command.Env = primitives.Environment()
 	command.Stdout = &output
 	err := command.Run()
 	program := s.Argv[0]

@@ -26,6 +26,7 @@ const (
 	StepEnd   Kind = "step-end"
 	Note      Kind = "note"
 	Warning   Kind = "warning"
+	Detail    Kind = "detail"   // for who looks closer: what an operation got that made no sense
 	Announce  Kind = "announce" // the users of a machine were told
 	Receipt   Kind = "receipt"  // the caller is asked to confirm everything up to here
 	Plan      Kind = "plan"     // a write that a plan would do
@@ -38,7 +39,7 @@ const (
 
 var kinds = map[Kind]bool{
 	Request: true, Intent: true, Outcome: true, Keep: true, StepBegin: true, StepEnd: true,
-	Note: true, Warning: true, Announce: true, Receipt: true, Result: true, End: true,
+	Note: true, Warning: true, Detail: true, Announce: true, Receipt: true, Result: true, End: true,
 	Plan: true, Wait: true, Progress: true, Output: true,
 }
 
@@ -76,6 +77,7 @@ type Failure struct {
 	Op      string `json:"op,omitempty"`
 	Host    string `json:"host,omitempty"`
 	Message string `json:"message"`
+	Detail  string `json:"detail,omitempty"` // while the error travels; then an entry of its own
 	// Exit is the exit code that the error asks for; 0 leaves it to its kind.
 	Exit int `json:"exit,omitempty"`
 }

@@ -53,12 +53,13 @@ type Desk struct {
 func New(options Options) (luabind.Capabilities, func() error) {
 	clock := primitives.SystemClock{}
 	down := shutdown.New(shutdown.Options{Clock: clock, Armed: options.Armed, Warn: options.Warn})
+	bmcs := ipmi.New(ipmi.Options{Clock: clock, Cache: cacheFolder()})
 	capabilities := luabind.Capabilities{
 		Clock:    clock,
 		WOL:      wol.New(),
 		NIC:      nic.New(),
 		Bridge:   bridge.New(),
-		IPMI:     ipmi.New(ipmi.Options{Clock: clock, Cache: cacheFolder()}),
+		IPMI:     bmcs,
 		Shutdown: down,
 		Probe:    probe.New(probe.Options{Clock: clock}),
 		Exec:     exec.New(clock),
@@ -75,6 +76,7 @@ func New(options Options) (luabind.Capabilities, func() error) {
 	capabilities.Stack = stacks
 	return capabilities, func() error {
 		down.Release()
+		bmcs.Close()
 		err := stacks.Close()
 		if failed := closeWay(); err == nil {
 			err = failed

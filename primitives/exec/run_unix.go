@@ -97,7 +97,7 @@ func signal(group int, number syscall.Signal) { _ = syscall.Kill(-group, number)
 // environment is this process's with LC_ALL=C, so that output is in the form
 // that scripts parse, and what the request adds. Of two entries the later wins.
 func environment(added map[string]string) []string {
-	list := append(os.Environ(), "LC_ALL=C")
+	list := append(primitives.Environment(), "LC_ALL=C")
 	for key, value := range added {
 		list = append(list, key+"="+value)
 	}

@@ -64,6 +64,9 @@ func New(options Options) *Client {
 // prove to be the BMC's: wrong session, wrong integrity code, doubled, late.
 func (c *Client) Dropped() uint64 { return c.network.dropped.Load() }
 
+// Close writes the rest of what was learnt into the cache. Calls may follow.
+func (c *Client) Close() { c.memory.flush() }
+
 // inSession waits for its turn at the BMC, opens a session, does work in it
 // and closes it on every path.
 func (c *Client) inSession(ctx context.Context, op string, target Target, privilege types.PrivilegeLevel,
@@ -76,7 +79,7 @@ func (c *Client) inSession(ctx context.Context, op string, target Target, privil
 		defer cancel()
 		ctx = bounded
 	}
-	return explain(op, target.Host, c.somewhere(ctx, target, privilege, work))
+	return explain(op, target.Host, atLevel(c.somewhere(ctx, target, privilege, work), privilege))
 }
 
 // somewhere does work at the first address of a target that is no dead end.

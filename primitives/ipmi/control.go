@@ -86,13 +86,17 @@ func controlling(code chassis.ChassisControl) command {
 // leads already. A lost reply is followed by a look, and only then by the
 // control again.
 func (s *session) reach(ctx context.Context, control Control, code chassis.ChassisControl, goal primitives.Power) error {
-	pause := busyWait
+	pause, sent := busyWait, false
 	for wait := 4 * s.line.pace.first(remaining(ctx, s.clock)); ; wait *= 2 {
 		status, err := readChassis(ctx, s)
-		if err != nil || status.Power == goal {
+		switch {
+		case err != nil && sent && codeOf(err) == 0:
+			return unanswered(ctx, control, err)
+		case err != nil || status.Power == goal:
 			return err
 		}
 		r, err := s.exchange(ctx, &request{command: controlling(code)}, wait)
+		sent = sent || errors.Is(err, errLost)
 		if err == nil && r.code == codeBusy {
 			_ = s.clock.Sleep(ctx, pause) // its end is seen below
 			pause = longer(pause)
@@ -108,7 +112,15 @@ func (s *session) reach(ctx context.Context, control Control, code chassis.Chass
 		case kindOf(err) == primitives.Busy:
 			return err
 		default:
-			return ended(ctx, "the "+naming(control)+" was sent and no reply came; whether it is obeyed is unknown: read the state")
+			return unanswered(ctx, control, nil)
 		}
 	}
+}
+
+// unanswered is the failure for a control that may be repeated and of which no
+// reply came.
+func unanswered(ctx context.Context, control Control, cause error) *failure {
+	f := ended(ctx, "the "+naming(control)+" was sent and no reply came; whether it is obeyed is unknown: read the state")
+	f.cause = cause
+	return f
 }

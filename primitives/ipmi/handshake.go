@@ -155,7 +155,7 @@ func (h *handshake) opened(r setUpReply) error {
 	}
 	var response rmcpplus.OpenSessionResponse
 	if err := response.Unpack(r.payload); err != nil {
-		return failed(primitives.Internal, "the BMC's answer to Open Session could not be read", fmt.Errorf("% x: %w", r.payload, err))
+		return received("the BMC's answer to Open Session could not be read", r.payload, err)
 	}
 	h.managed = response.ManagedSystemSessionID
 	_, integrity, crypt, _ := types.GetCipherSuiteAlgorithms(h.suite)
@@ -243,7 +243,7 @@ func (h *handshake) seconded(r setUpReply) error {
 	}
 	message := rmcpplus.RAKPMessage2{AuthAlg: h.auth}
 	if err := message.Unpack(r.payload); err != nil {
-		return failed(primitives.Internal, "the BMC's RAKP message 2 could not be read", fmt.Errorf("% x: %w", r.payload, err))
+		return received("the BMC's RAKP message 2 could not be read", r.payload, err)
 	}
 	kuid := crypto.PadPassword20([]byte(h.who.password))
 	code, err := crypto.RAKP2AuthCode(h.auth, h.line.console, h.managed, h.random[:], message.ManagedSystemRandomNumber[:], message.ManagedSystemGUID[:], h.role(), h.who.user, kuid)
@@ -292,7 +292,7 @@ func (h *handshake) activate(own context.Context, until time.Time, s *session) e
 func (h *handshake) fourth(r setUpReply, sik []byte) error {
 	message := rmcpplus.RAKPMessage4{AuthAlg: h.auth}
 	if err := message.Unpack(r.payload); err != nil {
-		return failed(primitives.Internal, "the BMC's RAKP message 4 could not be read", fmt.Errorf("% x: %w", r.payload, err))
+		return received("the BMC's RAKP message 4 could not be read", r.payload, err)
 	}
 	code, err := crypto.RAKP4ICV(h.auth, h.random[:], h.managed, h.second.ManagedSystemGUID[:], sik)
 	if err != nil {

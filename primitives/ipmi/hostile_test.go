@@ -3,6 +3,7 @@ package ipmi
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -153,8 +154,8 @@ func TestCanceledSetUp(t *testing.T) {
 	}
 }
 
-// What comes with a right integrity code and makes no sense is an error that
-// shows it; what has none is dropped.
+// What comes with a right integrity code and makes no sense is an error, of
+// which the detail has the bytes; what has none is dropped.
 func TestNonsense(t *testing.T) {
 	onStatus := func(change func([]byte) []byte) func([]byte) []byte {
 		return func(message []byte) []byte {
@@ -175,10 +176,9 @@ func TestNonsense(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			noLeaks(t)
 			_, err := New(Options{}).Status(within5s(t), b.serve(t, "127.111.3.7"))
-			wantKind(t, err, primitives.Internal, "received")
-			var own *primitives.Error
-			if errors.As(err, &own) && strings.Contains(own.Message, "received") {
-				t.Error("the bytes stand in the message and not in the cause")
+			wantKind(t, err, primitives.Internal, "-v shows the bytes")
+			if !strings.HasPrefix(primitives.DetailOf(err), "received ") || strings.Contains(err.Error(), "received") {
+				t.Errorf("the bytes stand in %q, want them in the detail %q alone", err, primitives.DetailOf(err))
 			}
 			if n := b.left(); n != 0 {
 				t.Errorf("%d sessions are left", n)
@@ -268,4 +268,58 @@ func FuzzHostile(f *testing.F) {
 			t.Errorf("%v is no *primitives.Error", err)
 		}
 	})
+}
+
+// A BMC that is too busy to close a session has not closed it.
+func TestCloseIsAskedAgainOfABusyBMC(t *testing.T) {
+	busy := 2
+	b := &fakeBMC{on: true, command: func(c command) (byte, []byte, bool) {
+		if c.netFn != netFnApp || c.number != cmdClose || busy == 0 {
+			return 0, nil, false
+		}
+		busy--
+		return codeBusy, nil, true
+	}}
+	if _, err := New(Options{}).Status(within5s(t), b.serve(t, "127.106.3.1")); err != nil || b.left() != 0 {
+		t.Errorf("%v, %d sessions are left", err, b.left())
+	}
+}
+
+// A denial says which privilege level was asked for, wherever the BMC denies it.
+func TestADenialNamesThePrivilege(t *testing.T) {
+	cases := map[string]*fakeBMC{"command": {command: func(c command) (byte, []byte, bool) { return codePrivilege, nil, c.netFn == netFnChassis }},
+		"level": {command: func(c command) (byte, []byte, bool) { return 0x81, nil, c.number == cmdSetPrivilege }}}
+	for _, status := range []byte{0x09, 0x0a} {
+		for _, at := range []types.PayloadType{types.PayloadTypeRmcpOpenSessionResponse, types.PayloadTypeRAKPMessage2} {
+			cases[fmt.Sprintf("%s, status %#02x", at, status)] = &fakeBMC{setUp: func(kind types.PayloadType, payload []byte) []byte {
+				if kind == at {
+					payload[1] = status
+				}
+				return payload
+			}}
+		}
+	}
+	for name, b := range cases {
+		t.Run(name, func(t *testing.T) {
+			target := b.serve(t, "127.106.3.2")
+			wantKind(t, New(Options{}).Control(within5s(t), target, PowerOn), primitives.Denied, "OPERATOR")
+		})
+	}
+}
+
+// Who lost a BMC after "off" was sent is told that it was.
+func TestAControlThatWasSentIsNotForgotten(t *testing.T) {
+	gone := false
+	b := &fakeBMC{on: true, command: func(c command) (byte, []byte, bool) {
+		gone = gone || c.netFn == netFnChassis && c.number == cmdControl
+		return 0, nil, false
+	}, message: func(message []byte) []byte {
+		if gone {
+			return nil
+		}
+		return message
+	}}
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	wantKind(t, New(Options{}).Control(ctx, b.serve(t, "127.106.3.3"), PowerOff), primitives.Timeout, `"off" was sent`, "read the state")
 }

@@ -18,6 +18,11 @@ type Target struct {
 	Port     int    // 0 means DefaultPort
 	User     string
 	Password primitives.Secret
+
+	// Machine is whose BMC it is, where that is known. The Client does not look at
+	// it; who passes a request on to another machine needs it, since two BMCs in
+	// separate networks may have the same address.
+	Machine string
 }
 
 // Status is what Get Chassis Status (28.2) says.

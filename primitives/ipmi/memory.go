@@ -25,8 +25,8 @@ import (
 // a file that cannot be read or written is as good as none.
 //
 // The file has a line "17 192.0.2.7:623" for each BMC. It is replaced as a
-// whole, when the last of several calls ends, at most once every writeInterval;
-// what another process has learnt meanwhile is kept.
+// whole, when the last of several calls ends, at most once every writeInterval,
+// and at the end; what another process has learnt meanwhile is kept.
 type memory struct {
 	clock  primitives.Clock
 	folder string
@@ -61,6 +61,15 @@ func (m *memory) leave() {
 	}
 	if now := m.clock.Now(); now.Sub(m.written) >= writeInterval {
 		m.written = now
+		m.write()
+	}
+}
+
+// flush writes what was learnt since the last time.
+func (m *memory) flush() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.learnt) > 0 {
 		m.write()
 	}
 }

@@ -100,3 +100,19 @@ func FuzzMemory(f *testing.F) {
 		}
 	})
 }
+
+// What several calls learn one after the other is kept, too, however soon the
+// process ends.
+func TestMemoryIsWrittenAtTheEnd(t *testing.T) {
+	folder := t.TempDir()
+	c := New(Options{Cache: folder})
+	for _, address := range []string{"127.106.4.1", "127.106.4.2", "127.106.4.3"} {
+		if _, err := c.Status(within5s(t), (&fakeBMC{}).serve(t, address)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.Close()
+	if text, err := os.ReadFile(filepath.Join(folder, memoryFile)); err != nil || bytes.Count(text, []byte("\n")) != 3 {
+		t.Errorf("%q, %v", text, err)
+	}
+}

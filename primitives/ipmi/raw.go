@@ -9,9 +9,9 @@ import (
 	"ctys/primitives"
 )
 
-// The most data of a raw command: what the length byte of the smallest
-// transports leaves room for.
-const maxRawData = 240
+// MaxRawData is the most data of a raw command, in bytes: what the length byte
+// of the smallest transports leaves room for.
+const MaxRawData = 240
 
 // check tells what is wrong with a raw command.
 func (r Request) check() error {
@@ -20,8 +20,8 @@ func (r Request) check() error {
 		return failed(primitives.Invalid, fmt.Sprintf("network function %#02x: a request has an even one from 0 to 0x3e", r.NetFn), nil)
 	case r.LUN > 3:
 		return failed(primitives.Invalid, fmt.Sprintf("LUN %d is not within 0 to 3", r.LUN), nil)
-	case len(r.Data) > maxRawData:
-		return failed(primitives.Invalid, fmt.Sprintf("%d bytes of data: a command has room for %d", len(r.Data), maxRawData), nil)
+	case len(r.Data) > MaxRawData:
+		return failed(primitives.Invalid, fmt.Sprintf("%d bytes of data: a command has room for %d", len(r.Data), MaxRawData), nil)
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ var readers = func() map[[2]byte]types.PrivilegeLevel {
 		netFnApp: {0x01, 0x04, 0x07, 0x08, 0x09, 0x0a, 0x0b, 0x0c, 0x0d, 0x25, 0x2f, 0x36, 0x37, 0x38, 0x3d,
 			0x41, 0x42, 0x4a, 0x4b, 0x4e, 0x4f, 0x50, 0x54, 0x57, 0x59, 0x61, 0x63, 0x64},
 		netFnStorage:   {0x10, 0x11, 0x20, 0x21, 0x23, 0x28, 0x40, 0x41, 0x43, 0x48, 0x5a, 0x5c},
-		netFnTransport: {0x04, 0x14, 0x1b, 0x22, 0x32},
+		netFnTransport: {0x04, 0x13, 0x1b, 0x22, 0x32},
 	}
 	operator := map[byte][]byte{
 		netFnChassis:   {0x09},

@@ -15,11 +15,11 @@ import (
 const deadlineOnce = 1500 * time.Millisecond
 
 func TestRawCheck(t *testing.T) {
-	for _, bad := range []Request{{NetFn: 1}, {NetFn: 0x07}, {NetFn: 64}, {NetFn: 255}, {LUN: 4}, {Data: make([]byte, maxRawData+1)}} {
+	for _, bad := range []Request{{NetFn: 1}, {NetFn: 0x07}, {NetFn: 64}, {NetFn: 255}, {LUN: 4}, {Data: make([]byte, MaxRawData+1)}} {
 		_, err := New(Options{}).Raw(context.Background(), Target{Host: "127.112.0.1"}, bad)
 		wantKind(t, err, primitives.Invalid)
 	}
-	if err := (Request{NetFn: 62, LUN: 3, Command: 255, Data: make([]byte, maxRawData)}).check(); err != nil {
+	if err := (Request{NetFn: 62, LUN: 3, Command: 255, Data: make([]byte, MaxRawData)}).check(); err != nil {
 		t.Error(err)
 	}
 }
@@ -44,6 +44,7 @@ func TestRawPrivilege(t *testing.T) {
 		{Request{NetFn: netFnApp, Command: 0x02}, types.PrivilegeLevelOperator, true},                      // cold reset
 		{Request{NetFn: netFnApp, Command: 0x34}, types.PrivilegeLevelOperator, true},                      // to another controller
 		{Request{NetFn: netFnApp, Command: 0x33}, types.PrivilegeLevelOperator, true},                      // takes a message away
+		{Request{NetFn: netFnTransport, Command: 0x14}, types.PrivilegeLevelOperator, true},                // sets data to transmit
 		{Request{NetFn: 0x2c, Command: 0x02}, types.PrivilegeLevelOperator, true},
 		{Request{NetFn: 0x30, Command: 0x01}, types.PrivilegeLevelOperator, true},
 	} {

@@ -209,7 +209,7 @@ func (s *session) read(packet []byte, q *request) (r reply, mine bool, err error
 // nonsense is the failure where a BMC proves that a message is its own, and the
 // message makes no sense.
 func nonsense(what string, message []byte) *failure {
-	return failed(primitives.Internal, "the BMC sent "+what, fmt.Errorf("received % x", message))
+	return received("the BMC sent "+what+" (-v shows the bytes)", message, nil)
 }
 
 // raise sets the privilege level of the session (22.18).
@@ -231,8 +231,12 @@ func (s *session) close(ctx context.Context) bool {
 	closing := request{command: s.closing()}
 	wait := s.line.pace.first(closePatience)
 	for range closeTries {
-		_, err := s.exchange(own, &closing, wait)
-		if !errors.Is(err, errLost) {
+		r, err := s.exchange(own, &closing, wait)
+		switch {
+		case err == nil && r.code == codeBusy: // it has closed nothing
+			closing.sequences = 0
+			_ = s.clock.Sleep(own, busyWait)
+		case !errors.Is(err, errLost):
 			return err == nil
 		}
 		wait += wait / 2

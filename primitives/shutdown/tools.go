@@ -120,7 +120,7 @@ func accountName() string {
 func runProgram(ctx context.Context, argv []string, stdin string) (string, int, error) {
 	var output bytes.Buffer
 	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	command.Env = append(os.Environ(), "LC_ALL=C")
+	command.Env = append(primitives.Environment(), "LC_ALL=C")
 	command.Stdin = strings.NewReader(stdin)
 	command.Stdout, command.Stderr = &output, &output
 	command.WaitDelay = time.Second

@@ -30,7 +30,11 @@ func (p *IPMI) Boot(ctx context.Context, target ipmi.Target) (boot ipmi.Boot, er
 // SetBoot sets the boot flags and gives them as they then are.
 func (p *IPMI) SetBoot(ctx context.Context, target ipmi.Target, boot ipmi.Boot) (ipmi.Boot, error) {
 	var set ipmi.Boot
-	err := p.speak(ctx, target, "set_boot", bmc.Operator, func(_ call, m *machine) (string, error) {
+	privilege := bmc.Operator
+	if boot.Persistent {
+		privilege = bmc.Administrator
+	}
+	err := p.speak(ctx, target, "set_boot", privilege, func(_ call, m *machine) (string, error) {
 		m.bmc.boot = boot
 		set = boot
 		return string(boot.Device), nil

@@ -427,7 +427,7 @@ func TestBMCOfAMachine(t *testing.T) {
 	world := sim.New(1, primitives.SystemClock{})
 	world.Latency, world.Jitter = 0, 0
 	world.Add(sim.Machine{Name: "m1", BMC: &sim.BMC{
-		Host: "127.113.1.1", Users: map[string]string{"admin": "a", "user": "u"}, Limits: map[string]bmc.Privilege{"user": bmc.User},
+		Host: "127.113.1.1", Users: map[string]string{"admin": "a", "oper": "o", "user": "u"}, Limits: map[string]bmc.Privilege{"oper": bmc.Operator, "user": bmc.User},
 	}})
 	defer world.Close()
 	var heard []string
@@ -454,6 +454,12 @@ func TestBMCOfAMachine(t *testing.T) {
 		if err := power.Control(t.Context(), as(c.user, c.password), c.control); err != nil && c.kind == "" || c.kind != "" && primitives.KindOf(err) != c.kind {
 			t.Errorf("%s %s: %v, want %q", c.user, c.control, err, c.kind)
 		}
+	}
+	if _, err := power.SetBoot(t.Context(), as("oper", "o"), ipmi.Boot{Device: ipmi.BootPXE}); err != nil {
+		t.Error(err)
+	}
+	if _, err := power.SetBoot(t.Context(), as("oper", "o"), ipmi.Boot{Device: ipmi.BootPXE, Persistent: true}); primitives.KindOf(err) != primitives.Denied {
+		t.Errorf("flags that persist, by an operator: %v", err) // 28.13, parameter 5
 	}
 	if err := world.Chassis("m1").Control(t.Context(), ipmi.PowerOff); err != nil {
 		t.Error(err)

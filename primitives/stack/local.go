@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 
@@ -27,7 +26,7 @@ func runHere(ctx context.Context, host string, argv []string) (string, error) {
 	}
 	command := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	// messages are compared with the untranslated ones
-	command.Env = append(os.Environ(), "LC_ALL=C")
+	command.Env = append(primitives.Environment(), "LC_ALL=C")
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	out, err := command.Output()

@@ -29,6 +29,8 @@ var harmless = []string{"setpriv", "--bounding-set=-sys_boot", "--inh-caps=-sys_
 type operator struct {
 	home    string
 	program string
+	extra   []string // variables of the environment
+	typed   string   // on standard input
 	place   func(ctx context.Context, argv ...string) *exec.Cmd
 }
 
@@ -63,10 +65,10 @@ func (o *operator) keeps(t testing.TB, name, text string) {
 
 // environment has nothing of the caller's that ctys would heed.
 func (o *operator) environment() []string {
-	return []string{
+	return append([]string{
 		"HOME=" + o.home, "USER=root", "LOGNAME=root", "LANG=C.UTF-8",
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-	}
+	}, o.extra...)
 }
 
 // call is one call of the program while it runs.
@@ -115,6 +117,7 @@ func (o *operator) starts(t testing.TB, words ...string) *call {
 	c.command = o.place(ctx, slices.Concat(harmless, []string{o.program}, words)...)
 	c.command.Env = o.environment()
 	c.command.Dir = o.home
+	c.command.Stdin = strings.NewReader(o.typed)
 	c.command.Stdout, c.command.Stderr = &c.stdout, &c.stderr
 	if err := c.command.Start(); err != nil {
 		cancel()

@@ -141,6 +141,16 @@ func TestStoppedSummary(t *testing.T) {
 	golden(t, "stopped", streams(Options{}, events, summary))
 }
 
+// What an operation got that made no sense is for who asks for it.
+func TestADetailIsShownWhenAskedFor(t *testing.T) {
+	events := []luabind.Event{{Seq: 1, At: at(0), Kind: luabind.KindDetail, Op: "ipmi.power_status", Object: "machine lab01", Text: "received 20 de ad"}}
+	for _, options := range []Options{{}, {JSON: true}, {Plan: true}, {Verbose: true}, {JSON: true, Verbose: true}} {
+		if got := streams(options, events, nil); strings.Contains(got, "received 20 de ad") != options.Verbose {
+			t.Errorf("%+v: %q", options, got)
+		}
+	}
+}
+
 // A summary of very many is one that can still be read.
 func TestSummaryOfVeryMany(t *testing.T) {
 	events := cancelRun()[:1]
