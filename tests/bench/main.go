@@ -2,7 +2,7 @@
 // that the numbers mean the same on every machine. It is what make bench calls;
 // it fails where a limit is passed.
 //
-//	go run ./tests/bench [memory] [cancel] [wakeup]
+//	go run ./tests/bench [memory] [cancel] [wakeup] [ipmi]
 //
 // With -profile FILE the CANCEL is also written down for go tool pprof.
 package main
@@ -22,6 +22,15 @@ var benches = []struct {
 	{"memory", benchMemory},
 	{"cancel", benchCancel},
 	{"wakeup", benchWakeup},
+	{"ipmi", benchIPMI},
+}
+
+// processes are what this binary does when a benchmark calls it again.
+var processes = map[string]func(words []string) error{
+	waiterWord:  func(words []string) error { return measureWaiters(words[0], words[1]) },
+	measureWord: func([]string) error { return measureHere() },
+	farmWord:    serveFarm,
+	clientWord:  runClient,
 }
 
 var profile = flag.String("profile", "", "write a CPU profile of cancel to this file")
@@ -29,8 +38,8 @@ var profile = flag.String("profile", "", "write a CPU profile of cancel to this 
 func main() {
 	flag.Parse()
 	words := flag.Args()
-	if len(words) > 1 && words[0] == waiterWord {
-		exit(measureWaiters(words[1], words[2]))
+	if len(words) > 0 && processes[words[0]] != nil {
+		exit(processes[words[0]](words[1:]))
 	}
 	failed := false
 	for _, bench := range benches {
