@@ -18,6 +18,9 @@ import (
 // console is a program that asks many BMCs at once, or switches them.
 type console struct {
 	name string
+	// limits are those of its share of ipmipower's wall, CPU and memory, where
+	// it is one of ours.
+	limits [3]float64
 	// ask gives the program for a farm.
 	ask func(f *farm, verb string) program
 	// answers reads "on", "off" or an error for each BMC, by its number from 1
@@ -67,10 +70,11 @@ func ipmipower(path string, options ...string) console {
 
 const clientWord = "client"
 
-// ownClient is primitives/ipmi in a process of its own.
-func ownClient(folder, self string, deadline time.Duration) console {
+// ownClient is primitives/ipmi in a process of its own, to which the promises
+// apply.
+func ownClient(folder string, deadline time.Duration) console {
 	return console{
-		name: "client",
+		name: "client", limits: [3]float64{toPeerWall, toPeerCPU, toPeerMemory},
 		ask: func(f *farm, verb string) program {
 			return program{Argv: []string{self, clientWord, verb, strconv.Itoa(f.size), strconv.Itoa(f.port), deadline.String(), folder}, Env: f.secrets}
 		},
@@ -131,18 +135,24 @@ func oneOf(ctx context.Context, client *ipmi.Client, target ipmi.Target, verb st
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// ctysPower is "ctys power VERB @farm", as a user types it.
-func ctysPower(folder string, options ...string) console {
+// ctysPower is "ctys power VERB @farm", as a user types it: the same client below
+// Lua, which has a task for each machine. It is to cost no more than ipmipower.
+func ctysPower(folder string, deadline time.Duration) console {
 	return console{
-		name: "ctys power status",
+		name: "ctys power", limits: [3]float64{1, 1, 1},
 		ask: func(f *farm, verb string) program {
-			argv := append([]string{binary, "--inventory", filepath.Join(folder, "machines.lua"), "power", verb, "@farm"}, options...)
+			argv := []string{binary, "--inventory", filepath.Join(folder, "machines.lua"), "--yes", "power", verb, "@farm", "--timeout", fmt.Sprint(deadline.Seconds())}
+			if verb == doCycle {
+				argv = append(argv, "--native")
+			}
 			return program{Argv: argv, Env: append(homeIn(folder), f.secrets...)}
 		},
 		answers: func(f *farm, out string) map[int]string {
 			found := lineOf(f, out, bmc.Name)
 			for n, text := range found {
-				found[n] = strings.TrimSuffix(text, ", seen by bmc")
+				if found[n] = strings.TrimSuffix(text, ", seen by bmc"); strings.HasPrefix(text, "on, cycle taken") {
+					found[n] = "ok"
+				}
 			}
 			return found
 		},

@@ -47,13 +47,10 @@ type farm struct {
 const farmSecret = "CTYS_BENCH_PW"
 
 func startFarm(s scene) (*farm, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
 	f := &farm{size: s.size, secrets: []string{farmSecret + "=secret"}}
 	f.cmd = exec.Command(self, farmWord, strconv.Itoa(s.size), strconv.FormatInt(s.seed, 10), strconv.FormatBool(s.allOn))
 	f.cmd.Stderr = os.Stderr
+	var err error
 	if f.in, err = f.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}

@@ -35,20 +35,18 @@ func powerScript() bool {
 	return exec.Command(binary, "power", "--help").Run() == nil
 }
 
-// ours are our sides of a comparison: what a user types, where it is there, and
-// the client of package ipmi without Lua.
-func ours(folder string, deadline time.Duration, options ...string) ([]console, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	sides := []console{ownClient(folder, self, deadline)}
-	if powerScript() {
-		sides = append(sides, ctysPower(folder, append(options, "--timeout", fmt.Sprint(deadline.Seconds()))...))
-	} else {
+// maker makes one of our consoles, which keeps what it must in a folder and
+// gives each BMC so long.
+type maker func(folder string, deadline time.Duration) console
+
+// ours are our sides of a comparison: the client of package ipmi without Lua,
+// and what a user types.
+func ours() []maker {
+	if !powerScript() {
 		fmt.Println("ipmi: ctys power not measured, there is no script of this name")
+		return []maker{ownClient}
 	}
-	return sides, nil
+	return []maker{ownClient, ctysPower}
 }
 
 // answered is what a run came to at a farm.

@@ -24,13 +24,9 @@ func benchFleet() error {
 		return nil
 	}
 	return withFarm(scene{size: fleetSize}, func(f *farm, folder string) error {
-		sides, err := ours(folder, fleetDeadline)
-		if err != nil {
-			return err
-		}
 		var failures []error
-		for _, side := range sides {
-			failures = append(failures, fleetBeside(f, side, ipmipower(path)))
+		for _, make := range ours() {
+			failures = append(failures, fleetBeside(f, make(folder, fleetDeadline), ipmipower(path)))
 		}
 		return errors.Join(failures...)
 	})
@@ -55,9 +51,9 @@ func fleetBeside(f *farm, side, other console) error {
 	fmt.Printf("%d BMCs, last try: %s %s; %s %s\n", f.size, side.name, mine.measured, other.name, its.measured)
 	what := fmt.Sprintf("%s of %d BMCs to %s, ", side.name, f.size, other.name)
 	return errors.Join(
-		ratio(what+"wall", median(wall), toPeerWall),
-		ratio(what+"CPU", median(cpu), toPeerCPU),
-		ratio(what+"memory", median(memory), toPeerMemory))
+		ratio(what+"wall", median(wall), side.limits[0]),
+		ratio(what+"CPU", median(cpu), side.limits[1]),
+		ratio(what+"memory", median(memory), side.limits[2]))
 }
 
 // status asks all BMCs of a farm that does nothing wrong.

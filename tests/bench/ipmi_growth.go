@@ -19,17 +19,9 @@ const (
 func benchGrowth() error {
 	return withFarm(scene{size: fewBMCs}, func(few *farm, fewFolder string) error {
 		return withFarm(scene{size: manyBMCs}, func(many *farm, manyFolder string) error {
-			fewSides, err := ours(fewFolder, growthDeadline)
-			if err != nil {
-				return err
-			}
-			manySides, err := ours(manyFolder, growthDeadline)
-			if err != nil {
-				return err
-			}
 			var failures []error
-			for i := range fewSides {
-				failures = append(failures, growth(few, many, fewSides[i], manySides[i]))
+			for _, make := range ours() {
+				failures = append(failures, growth(few, many, make(fewFolder, growthDeadline), make(manyFolder, growthDeadline)))
 			}
 			return errors.Join(failures...)
 		})

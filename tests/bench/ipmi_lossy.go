@@ -42,8 +42,8 @@ func lossy(f *farm) error {
 	return errors.Join(failures...)
 }
 
-// lossyRun is one run at a fresh farm, and how many sessions it left open.
-func lossyRun(choose func(folder string) console) (a answered, wrong, open int, err error) {
+// lossyRun is one run at a fresh farm, and how many answers were wrong.
+func lossyRun(choose func(folder string) console) (a answered, wrong int, err error) {
 	err = withFarm(scene{size: lossySize, seed: lossySeed}, func(f *farm, folder string) error {
 		if err := lossy(f); err != nil {
 			return err
@@ -55,11 +55,11 @@ func lossyRun(choose func(folder string) console) (a answered, wrong, open int, 
 		}
 		wrong = len(a.wrong(f, silentOnes))
 		fmt.Printf("%d BMCs at %d %% loss: %s %s, %d of %d wrong", f.size, lossyShare, c.name, a.measured, wrong, f.size-len(silentOnes))
-		open, err = f.open()
+		open, err := f.open()
 		fmt.Printf(", %d sessions left open\n", open)
 		return err
 	})
-	return a, wrong, open, err
+	return a, wrong, err
 }
 
 func benchLossy() error {
@@ -67,37 +67,26 @@ func benchLossy() error {
 	if !ok {
 		return nil
 	}
-	its, _, _, err := lossyRun(func(string) console { return ipmipower(path) })
+	its, _, err := lossyRun(func(string) console { return ipmipower(path) })
 	if err != nil {
 		return err
 	}
 	same := ipmipower(path, "--session-timeout", fmt.Sprint(lossyDeadline.Milliseconds()))
 	same.name = "ipmipower --session-timeout"
-	if _, _, _, err := lossyRun(func(string) console { return same }); err != nil {
-		return err
-	}
-	sides, err := ours("", lossyDeadline)
-	if err != nil {
+	if _, _, err := lossyRun(func(string) console { return same }); err != nil {
 		return err
 	}
 	var failures []error
-	for i := range sides {
-		failures = append(failures, lossyBeside(i, its))
+	for _, make := range ours() {
+		failures = append(failures, lossyBeside(make, its))
 	}
 	return errors.Join(failures...)
 }
 
-// lossyBeside compares the i-th of our sides with what ipmipower needed.
-func lossyBeside(i int, its answered) error {
-	var name string
-	mine, wrong, _, err := lossyRun(func(folder string) console {
-		sides, err := ours(folder, lossyDeadline)
-		if err != nil {
-			panic(err) // it worked just now
-		}
-		name = sides[i].name
-		return sides[i]
-	})
+// lossyBeside compares one of our sides with what ipmipower needed.
+func lossyBeside(make maker, its answered) error {
+	name := make("", lossyDeadline).name
+	mine, wrong, err := lossyRun(func(folder string) console { return make(folder, lossyDeadline) })
 	if err != nil {
 		return err
 	}

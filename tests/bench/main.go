@@ -35,8 +35,14 @@ var processes = map[string]func(words []string) error{
 
 var profile = flag.String("profile", "", "write a CPU profile of cancel to this file")
 
+// self is this binary, to be called again.
+var self = "/proc/self/exe"
+
 func main() {
 	flag.Parse()
+	if path, err := os.Executable(); err == nil {
+		self = path
+	}
 	words := flag.Args()
 	if len(words) > 0 && processes[words[0]] != nil {
 		exit(processes[words[0]](words[1:]))
@@ -62,6 +68,16 @@ func exit(err error) {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// promise is ratio for a promise that is not kept yet: it says so, and fails only
+// beyond the limit that guards what is reached.
+func promise(what string, got, promised, limit float64) error {
+	err := ratio(what, got, limit)
+	if got > promised {
+		fmt.Printf("%58s %10s  (promised: at most %g)  NOT REACHED\n", "", "", promised)
+	}
+	return err
 }
 
 // ratio prints one line of the result and tells whether it is within the limit.

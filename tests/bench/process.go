@@ -32,10 +32,6 @@ const measureWord = "measure"
 // measure runs a program in the hands of a small process of its own: the kernel
 // counts the memory of whoever starts a program to that program's peak.
 func measure(p program) (measured, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return measured{}, err
-	}
 	order, err := json.Marshal(p)
 	if err != nil {
 		return measured{}, err
