@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Does the cost of one BMC stay what it is where there are very many? Few and
-// many in turn; of each the fastest of some tries, since what else the machine
-// does only adds.
+// Does the cost of one BMC stay what it is where there are very many? As many
+// runs at few BMCs as make up one at many, beside that one, so that what else the
+// machine does meets both for as long; medians of some tries.
 const (
 	fewBMCs, manyBMCs = 1024, 16384
 	growthTries       = 3
@@ -29,39 +29,26 @@ func benchGrowth() error {
 }
 
 func growth(few, many *farm, atFew, atMany console) error {
-	var small, large best
+	var wall, cpu []float64
+	var small, large measured
 	for range growthTries {
-		for range manyBMCs / fewBMCs / 4 { // a short run is disturbed more easily
-			if err := small.take(atFew, few); err != nil {
+		small = measured{}
+		for range many.size / few.size {
+			a, err := atFew.status(few)
+			if err != nil {
 				return err
 			}
+			small.Wall, small.CPU, small.MiB = small.Wall+a.Wall, small.CPU+a.CPU, max(small.MiB, a.MiB)
 		}
-		if err := large.take(atMany, many); err != nil {
+		a, err := atMany.status(many)
+		if err != nil {
 			return err
 		}
+		large = a.measured
+		wall = append(wall, large.Wall.Seconds()/small.Wall.Seconds())
+		cpu = append(cpu, large.CPU.Seconds()/small.CPU.Seconds())
 	}
-	fmt.Printf("%s: %d BMCs %.3f s, CPU %.3f s; %d BMCs %.3f s, CPU %.3f s\n", atFew.name,
-		few.size, small.wall.Seconds(), small.cpu.Seconds(), many.size, large.wall.Seconds(), large.cpu.Seconds())
-	times := float64(many.size) / float64(few.size)
+	fmt.Printf("%s, last try: %d times %d BMCs %s; %d BMCs %s\n", atFew.name, many.size/few.size, few.size, small, many.size, large)
 	what := fmt.Sprintf("%s, a BMC of %d to one of %d, ", atFew.name, many.size, few.size)
-	return errors.Join(
-		ratio(what+"wall", large.wall.Seconds()/small.wall.Seconds()/times, growthLimit),
-		ratio(what+"CPU", large.cpu.Seconds()/small.cpu.Seconds()/times, growthLimit))
-}
-
-// best is the least that some runs took.
-type best struct{ wall, cpu time.Duration }
-
-func (b *best) take(c console, f *farm) error {
-	a, err := c.status(f)
-	if err != nil {
-		return err
-	}
-	if b.wall == 0 || a.Wall < b.wall {
-		b.wall = a.Wall
-	}
-	if b.cpu == 0 || a.CPU < b.cpu {
-		b.cpu = a.CPU
-	}
-	return nil
+	return errors.Join(ratio(what+"wall", median(wall), growthLimit), ratio(what+"CPU", median(cpu), growthLimit))
 }
