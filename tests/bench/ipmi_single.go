@@ -23,7 +23,7 @@ const (
 	// untilThen guards what is reached while toIpmipower is not: a ctys that does
 	// nothing takes two thirds of that already, and to compile the scripts takes
 	// longer than the session.
-	untilThen = 1.6
+	untilThen = 1.8
 )
 
 func benchSingle() error {
