@@ -28,8 +28,9 @@ func Prefetch(path []fs.FS, source Source) {
 }
 
 // required lists the modules that a text requires by a name that stands in it,
-// in the order in which they stand there. It looks at the text alone: a name
-// too many or too few costs only time.
+// in the order in which they stand there, but for those of which it takes a field
+// on the spot: they are loaded where they are needed, which may be nowhere. It
+// looks at the text alone: a name too many or too few costs only time.
 func required(text string) (names []string) {
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "--") {
@@ -44,7 +45,8 @@ func required(text string) (names []string) {
 			if quoted == "" || quoted[0] != '"' && quoted[0] != '\'' {
 				continue
 			}
-			if name, _, closed := strings.Cut(quoted[1:], quoted[:1]); closed {
+			name, after, closed := strings.Cut(quoted[1:], quoted[:1])
+			if closed && !strings.HasPrefix(after, ").") && !strings.HasPrefix(after, ")[") {
 				names = append(names, name)
 			}
 		}

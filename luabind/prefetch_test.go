@@ -11,7 +11,8 @@ func TestRequiredNames(t *testing.T) {
 	text := `-- an example: local walk = require "walk"
 local goal = require "goal"
 local a, b = require("one"), require( 'two' )
-  return require("deep.three").field
+  return require("deep.three")
+local seldom = where_needed and require("seldom").field or require("seldom")[1]
 local required = require_all
 local dynamic = require(name), require "
 `
