@@ -81,17 +81,18 @@ func stockText(file string) (string, bool) {
 
 // compiled keeps the code of scripts and modules that were found by name, so
 // that a run with many nested runtimes compiles each once.
-var compiled sync.Map // Source → *lua.FunctionProto
+var compiled sync.Map // Source → func() (*lua.FunctionProto, error)
 
+// compileFound compiles what was found. Who comes while another one is at it
+// gets what comes of that.
 func compileFound(source Source) (*lua.FunctionProto, error) {
-	if proto, ok := compiled.Load(source); ok {
-		return proto.(*lua.FunctionProto), nil
+	once, known := compiled.Load(source)
+	if !known {
+		once, _ = compiled.LoadOrStore(source, sync.OnceValues(func() (*lua.FunctionProto, error) {
+			return compileSource(source.File, source.Text)
+		}))
 	}
-	proto, err := compileSource(source.File, source.Text)
-	if err == nil {
-		compiled.Store(source, proto)
-	}
-	return proto, err
+	return once.(func() (*lua.FunctionProto, error))()
 }
 
 func compileSource(file, text string) (*lua.FunctionProto, error) {

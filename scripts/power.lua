@@ -52,19 +52,22 @@ M.once = { cycle = true, reset = true, diag = true }
 -- Verbs that take many requests, and longer than a BMC may be silent.
 M.lengthy = { sensors = true, sel = true }
 
+-- Verbs whose answers are shown one by one in the end (power_reports).
+M.has_report = { sensors = true, sel = true }
+
 -- Seconds for a machine to be seen on or off.
 M.seconds = 60
 
 --- What ctys calls. Everything that is wrong with the request is found before
 --- the first contact.
 function M.action(request)
-  local fleet, reports = require "fleet", require "power_reports"
-  local wanted = request.arguments
+  local fleet, wanted = require "fleet", request.arguments
+  local report = M.has_report[wanted.verb] and require("power_reports")[wanted.verb]
   M.check(request, wanted)
   wanted.turn = fleet.turns(wanted.spacing)
   return fleet.run(request, "power." .. wanted.verb, function(target) return M.ask(target, wanted) end, {
     dead = fleet.parents(wanted.timeout),
-    fold = not reports[wanted.verb], finish = reports[wanted.verb] and reports[wanted.verb].print,
+    fold = not report, finish = report and report.print,
   })
 end
 

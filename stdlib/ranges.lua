@@ -12,52 +12,39 @@ local M = {}
 -- The inventory reads no number of a range that has more digits.
 local MOST_DIGITS = 9
 
--- The pieces of a name by which it is sorted: text and numbers in turn.
-local function pieces(name)
+-- A number of any length as text that sorts by its value; the zeros in front
+-- count only between equal ones.
+local function number_key(digits)
+  local value = digits:match("^0*(.*)$")
+  return string.format("0%04d%s%04d", #value, value, #digits - #value)
+end
+
+-- What stands for a name where names are sorted by their bytes: its text, each
+-- piece with an end that sorts before all else, and its numbers by value.
+local function key_of(name)
   local list = {}
   for text, digits in name:gmatch("(%D*)(%d*)") do
-    if text ~= "" then list[#list + 1] = text end
-    if digits ~= "" then list[#list + 1] = digits end
+    if text ~= "" then list[#list + 1] = text .. "\0" end
+    if digits ~= "" then list[#list + 1] = number_key(digits) end
   end
-  return list
-end
-
-local function is_number(piece) return piece:find("^%d") ~= nil end
-
--- Numbers of any length: the zeros in front do not count.
-local function less_number(a, b)
-  local x, y = a:gsub("^0+", ""), b:gsub("^0+", "")
-  if #x ~= #y then return #x < #y end
-  if x ~= y then return x < y end
-  return #a < #b
-end
-
-local function less(a, b)
-  for i = 1, math.max(#a, #b) do
-    local x, y = a[i], b[i]
-    if not x or not y then return x == nil and y ~= nil end
-    if x ~= y then
-      if is_number(x) and is_number(y) then return less_number(x, y) end
-      return x < y
-    end
-  end
-  return false
+  return table.concat(list)
 end
 
 --- Sorts names as people do: lab2 before lab10. Doubles are dropped.
 ---@param names string[]
 ---@return string[]
 function M.sorted(names)
-  local keyed, seen = {}, {}
+  local keys, by_key = {}, {}
   for _, name in ipairs(names) do
-    if not seen[name] then
-      seen[name] = true
-      keyed[#keyed + 1] = { name = name, key = pieces(name) }
+    local key = key_of(name)
+    if not by_key[key] then
+      by_key[key] = name
+      keys[#keys + 1] = key
     end
   end
-  table.sort(keyed, function(a, b) return less(a.key, b.key) end)
+  table.sort(keys)
   local list = {}
-  for i, item in ipairs(keyed) do list[i] = item.name end
+  for i, key in ipairs(keys) do list[i] = by_key[key] end
   return list
 end
 

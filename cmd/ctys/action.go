@@ -41,6 +41,7 @@ func (a *app) form(argv []string) int {
 	if err != nil {
 		return a.refuse(&form.Error{Option: "-a " + f.Action, Message: "there is no such action; ctys script ls lists them"})
 	}
+	luabind.Prefetch(path, source)
 	head, err := luabind.ReadHead(path, source)
 	if err != nil {
 		return a.refuse(err)

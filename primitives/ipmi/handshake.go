@@ -97,7 +97,7 @@ func (h *handshake) stray(packet []byte) {
 // exchange sends what next gives until an answer comes or the time until. It
 // is cut short by the end of ctx; own goes on for a while after that.
 func (h *handshake) exchange(own context.Context, until time.Time, next func() []byte, kind types.PayloadType, fits func(setUpReply) bool) (setUpReply, error) {
-	for wait := h.line.pace.first(until.Sub(h.clock.Now())); ; wait = longer(wait) {
+	for wait := h.line.pace.first(until.Sub(h.clock.Now())); ; wait = h.line.pace.next(wait, until.Sub(h.clock.Now())) {
 		began := h.clock.Now()
 		if err := h.send(next()); err != nil {
 			return setUpReply{}, err

@@ -149,7 +149,7 @@ func (o *opening) survey(ctx context.Context, h *handshake, until time.Time) ([]
 	wait := o.line.pace.first(until.Sub(o.clock.Now()))
 	for round := 0; !list.done && o.clock.Now().Before(until); round++ {
 		if round > 0 {
-			wait = longer(wait)
+			wait = o.line.pace.next(wait, until.Sub(o.clock.Now()))
 			if err := h.send(h.opening); err != nil {
 				return nil, err
 			}

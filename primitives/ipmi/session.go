@@ -62,7 +62,7 @@ func (s *session) ask(ctx context.Context, c command) ([]byte, error) {
 		case !errors.Is(err, errLost):
 			return nil, err
 		default:
-			wait = longer(wait)
+			wait = s.line.pace.next(wait, remaining(ctx, s.clock))
 		}
 		if !over(ctx, s.clock) {
 			continue

@@ -40,25 +40,26 @@ func benchWakeup() error {
 	ours := []string{binary, "wakeup", "-t", "127.0.0.1", "-p", port, address}
 	theirs := []string{other, "-i", "127.0.0.1", "-p", port, address}
 
-	quotients, err := compare(socket, ours, theirs)
+	quotients, err := alternate(func() (time.Duration, error) { return once(socket, ours) }, func() (time.Duration, error) { return once(socket, theirs) })
 	if err != nil {
 		return err
 	}
 	return ratio("ctys wakeup to wakeonlan (perl), whole processes, median", median(quotients), toWakeonlan)
 }
 
-// compare runs the two in turn, and in the other order every second time.
-func compare(socket *net.UDPConn, ours, theirs []string) ([]float64, error) {
+// alternate runs the two in turn, and in the other order every second time, and
+// gives the quotients of what they took.
+func alternate(ours, theirs func() (time.Duration, error)) ([]float64, error) {
 	var quotients []float64
 	for i := range warmUp + pairs {
 		var mine, other time.Duration
 		var first, second error
 		if i%2 == 0 {
-			mine, first = once(socket, ours)
-			other, second = once(socket, theirs)
+			mine, first = ours()
+			other, second = theirs()
 		} else {
-			other, first = once(socket, theirs)
-			mine, second = once(socket, ours)
+			other, second = theirs()
+			mine, first = ours()
 		}
 		if err := errors.Join(first, second); err != nil {
 			return nil, err
