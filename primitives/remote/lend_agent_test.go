@@ -19,6 +19,7 @@ func terminalSays(t *testing.T, conn *Conn, line string, forward bool) (string, 
 }
 
 func TestAgentIsForwarded(t *testing.T) {
+	testneed.SSHTerminal(t)
 	h, s := desk(t)
 	list := testneed.Program(t, "ssh-add", "openssh-client") + " -L 2>&1; echo socket=$SSH_AUTH_SOCK."
 	other := filepath.Join(h.dir, "other")
@@ -39,6 +40,7 @@ func TestAgentIsForwarded(t *testing.T) {
 }
 
 func TestNoAgentToForward(t *testing.T) {
+	testneed.SSHTerminal(t)
 	h, s := desk(t)
 	options := h.options()
 	if _, err := terminalSays(t, connect(t, options, s.target()), "true", true); primitives.KindOf(err) != primitives.Unsupported || !strings.Contains(err.Error(), "SSH_AUTH_SOCK") {
@@ -47,6 +49,7 @@ func TestNoAgentToForward(t *testing.T) {
 }
 
 func TestForwardingRefused(t *testing.T) {
+	testneed.SSHTerminal(t)
 	h, s := desk(t, "AllowAgentForwarding no")
 	options := h.options()
 	options.AgentSocket = startAgent(t)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ctys/primitives"
+	"ctys/tests/testneed"
 )
 
 func TestRun(t *testing.T) {
@@ -45,6 +46,9 @@ func TestRun(t *testing.T) {
 		{"missing", Command{Argv: []string{"/nonexistent"}}, 127, "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if c.command.PTY > 0 {
+				testneed.SSHTerminal(t)
+			}
 			var stdout, stderr bytes.Buffer
 			c.command.Stdout, c.command.Stderr = &stdout, &stderr
 			exit, err := conn.Run(limited(t), c.command)
@@ -98,7 +102,7 @@ func TestRunEndsWithContext(t *testing.T) {
 		<-out.first
 		cancel()
 	}()
-	_, err := conn.Run(ctx, Command{Line: "echo ready; cat; echo gone >" + s.dir + "/gone", Stdin: silence{ctx}, Stdout: out})
+	_, err := conn.Run(ctx, Command{Line: "trap '' TERM; echo ready; cat; echo gone >" + s.dir + "/gone", Stdin: silence{ctx}, Stdout: out})
 	if primitives.KindOf(err) != primitives.Canceled {
 		t.Fatalf("%v", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ctys/primitives"
+	"ctys/tests/testneed"
 )
 
 // window is the person's terminal: what is typed goes to keys, what is shown
@@ -67,6 +68,7 @@ func (w *window) modes(t *testing.T) unix.Termios {
 }
 
 func TestTerminal(t *testing.T) {
+	testneed.SSHTerminal(t)
 	h, s := desk(t)
 	conn := connect(t, h.options(), s.target())
 	w := newWindow(t)
@@ -112,6 +114,7 @@ func TestTerminal(t *testing.T) {
 }
 
 func TestTerminalEnds(t *testing.T) {
+	testneed.SSHTerminal(t)
 	h, s := desk(t)
 	for _, c := range []struct {
 		name string
@@ -148,6 +151,7 @@ func TestTerminalEnds(t *testing.T) {
 }
 
 func TestTerminalWithoutWindow(t *testing.T) {
+	testneed.SSHTerminal(t)
 	h, s := desk(t)
 	conn := connect(t, h.options(), s.target())
 	var out bytes.Buffer

@@ -11,6 +11,7 @@ import (
 	"ctys/luabind/agent"
 	"ctys/primitives"
 	"ctys/primitives/shutdown"
+	"ctys/tests/testneed"
 )
 
 // newFallible is a machine whose server runs one script of the test's in place
@@ -58,6 +59,7 @@ func TestPlainShutdown(t *testing.T) {
 }
 
 func TestConsoles(t *testing.T) {
+	testneed.SSHTerminal(t)
 	m := newMachine(t)
 	typed, err := os.CreateTemp(t.TempDir(), "typed")
 	must(t, err)
