@@ -102,3 +102,42 @@ func TestOwnRemote(t *testing.T) {
 		t.Errorf("a machine that is off: %v", err)
 	}
 }
+
+// What an agent has begun goes on behind its command, and ends with the
+// machine; the next boot begins anew.
+func TestAgentOutlivesItsCommand(t *testing.T) {
+	lives := make(chan context.Context, 1)
+	b := serve(t, lab.Options{Agent: func(life context.Context, _ string, _ []string, _ io.Reader, _, _ io.Writer) int {
+		lives <- life
+		return 0
+	}})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	client := remote.New(remote.Options{ConfigFile: filepath.Join(b.dir, lab.SSHConfigFile), AgentSocket: "none"})
+	begin := func() context.Context {
+		t.Helper()
+		conn, err := client.Connect(ctx, remote.Target{Host: "lab01"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if exit, err := conn.Run(ctx, remote.Command{Line: "ctys agent start", Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}); err != nil || exit != 0 {
+			t.Fatalf("exit %d, %v", exit, err)
+		}
+		return <-lives
+	}
+	first := begin()
+	begin()
+	if err := context.Cause(first); err != nil {
+		t.Fatalf("what was begun has ended with its command: %v", err)
+	}
+	b.world.PowerOff("lab01")
+	if primitives.KindOf(context.Cause(first)) != primitives.Unreachable {
+		t.Errorf("it outlived its machine: %v", context.Cause(first))
+	}
+	b.world.PowerOn("lab01")
+	b.soon("lab01", sim.Up)
+	if second := begin(); second.Err() != nil {
+		t.Errorf("after another boot: %v", context.Cause(second))
+	}
+}

@@ -80,11 +80,9 @@ func assignment(word string) bool {
 }
 
 // agent runs for as long as the machine runs, whatever becomes of the
-// connection.
+// connection, and of the command that has begun it.
 func (s *shell) agent(argv []string) int {
-	line, done := s.door.lab.world.At("").Line(s.ctx, s.door.machine.Name)
-	defer done()
-	return s.door.lab.options.Agent(line, s.door.machine.Name, argv, s.in, s.out, s.err)
+	return s.door.lab.options.Agent(s.door.life(s.ctx), s.door.machine.Name, argv, s.in, s.out, s.err)
 }
 
 func (s *shell) print(text string) int {
