@@ -27,6 +27,7 @@ func (rt *Runtime) actionAt(c *Call) ([]lua.LValue, error) {
 	order.MayDown = c.Bool("take_down")
 	task, forward := rt.current, rt.forwarder()
 	result, err := Wait(rt, func(ctx context.Context) (any, error) {
+		order.NoJournal = rt.noJournal()
 		return rt.caps.Relocate.Run(withTaskKey(ctx, task.key), order, func(event Event) { forward.take(ctx, event) })
 	})
 	forward.settle()

@@ -234,6 +234,25 @@ end`: 1,
 	}
 }
 
+// What takes power away waits for the desk's journal too; what does not goes on.
+func TestDeskWithoutAJournal(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	w.host = func(machine string) Host {
+		return w.plainHost(machine, luabind.Capabilities{Shutdown: falling{w, func() {}}})
+	}
+	order := w.order("lab01", `function M.here()
+  shutdown.announce{message = "going down"}
+  local ok, err = pcall(shutdown.apply, {machine = "lab01", method = "poweroff"})
+  return {ok = ok, kind = err.kind, message = err.message}
+end`)
+	order.MayDown, order.NoJournal = true, "the disk is full"
+	value, err := run(t, w, order, &heard{})
+	result, _ := value.(map[string]any)
+	if err != nil || result["ok"] != false || result["kind"] != "denied" || !strings.Contains(fmt.Sprint(result["message"]), "the disk is full") {
+		t.Error(value, err)
+	}
+}
+
 func TestPlanLeavesNothingBehind(t *testing.T) {
 	w := newWorld(t, "", DeskOptions{})
 	order := w.order("lab01", `function M.here() return step.planning() end`)
