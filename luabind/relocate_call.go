@@ -44,9 +44,8 @@ func (rt *Runtime) callHere(c *Call) ([]lua.LValue, error) {
 	outer := task.mayDown
 	task.mayDown = outer || c.Bool("take_down")
 	defer func() { task.mayDown = outer }()
-	before := rt.writes
 	values, err := rt.callField(c.L, c.String("script"), c.String("call"), c.Table("request"))
-	return values, AfterWrites(err, rt.writes-before)
+	return values, err
 }
 
 // callField calls a field of a script's table.

@@ -88,7 +88,7 @@ func (j *job) carryOut(ctx context.Context) (any, error) {
 	}
 	runtime := luabind.New(j.capabilities(capabilities, powers), j.options(powers, keeper))
 	value, err := runtime.CallScript(ctx, j.order.Script, j.order.Function, j.order.Request)
-	return value, luabind.AfterWrites(err, runtime.Writes())
+	return value, err
 }
 
 // capabilities replaces what only the desk has.
