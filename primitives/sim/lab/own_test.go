@@ -14,6 +14,7 @@ import (
 	"ctys/primitives/remote"
 	"ctys/primitives/sim"
 	"ctys/primitives/sim/lab"
+	"ctys/primitives/stack"
 	"ctys/primitives/wol"
 )
 
@@ -139,5 +140,22 @@ func TestAgentOutlivesItsCommand(t *testing.T) {
 	b.soon("lab01", sim.Up)
 	if second := begin(); second.Err() != nil {
 		t.Errorf("after another boot: %v", context.Cause(second))
+	}
+}
+
+// A machine of the lab tells by its shell whether it carries others.
+func TestOwnCarries(t *testing.T) {
+	b := serve(t, lab.Options{})
+	client := remote.New(remote.Options{ConfigFile: filepath.Join(b.dir, lab.SSHConfigFile), AgentSocket: "none"})
+	for machine, want := range map[string]bool{"lab01": true, "ct1": true, "web1": false} {
+		conn, err := client.Connect(t.Context(), remote.Target{Host: machine})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		got, err := stack.Carries(t.Context(), func(ctx context.Context, argv []string) (string, error) { return conn.Output(ctx, argv...) })
+		if err != nil || got != want {
+			t.Errorf("%s: %v, %v", machine, got, err)
+		}
 	}
 }
