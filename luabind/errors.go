@@ -44,21 +44,9 @@ func (e *ExitError) Error() string { return e.Err.Error() }
 // Unwrap gives the error itself.
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// exitChanged is the exit code of what may have changed something and did not
-// reach its goal; those of a refusal promise that nothing was changed.
-const exitChanged = 1
-
-// AfterWrites marks an error that ended a script which had begun so many
-// writes: whatever its kind, it is no refusal any more.
-func AfterWrites(err error, writes int) error {
-	if err == nil || writes == 0 {
-		return err
-	}
-	return &ExitError{Err: err, Exit: exitChanged}
-}
-
 // ExitOf is the exit code that an error asks for: an ExitError's, or the field
-// exit of an error value that a script raised. 0 leaves it to the kind.
+// exit of an error value that a script raised. 0 leaves it to the kind, as does
+// a field that is no exit code.
 func ExitOf(err error) int {
 	var own *ExitError
 	if errors.As(err, &own) {
@@ -68,7 +56,9 @@ func ExitOf(err error) int {
 	if errors.As(err, &script) {
 		if table, ok := script.Value.(*lua.LTable); ok {
 			exit, _ := table.RawGetString("exit").(lua.LNumber)
-			return int(exit)
+			if exit > 0 && exit <= 255 && exit == lua.LNumber(int(exit)) {
+				return int(exit)
+			}
 		}
 	}
 	return 0

@@ -15,6 +15,32 @@ type Recorder interface {
 	Sync(ctx context.Context, number uint64) error
 }
 
+// Tried is a Recorder that can be asked beforehand whether it could keep
+// anything.
+type Tried interface {
+	Recorder
+	// Usable gives the reason why nothing can be kept, or nil.
+	Usable() error
+}
+
+// noJournal is why this run keeps no journal although one is due; empty where
+// it does, or none is. It may touch the disk.
+func (rt *Runtime) noJournal() string {
+	var err error
+	switch recorder := rt.options.Journal.(type) {
+	case nil:
+		err = rt.options.JournalRequired
+	case Tried:
+		if !rt.options.Plan {
+			err = recorder.Usable()
+		}
+	}
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
 // journal notes the intent before each write and the outcome after it. What
 // takes power away begins only when its intent is on disk.
 func (rt *Runtime) journal(op *Op, next Handler) (any, error) {

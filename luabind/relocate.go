@@ -58,6 +58,10 @@ type Order struct {
 	Yes       bool           `json:"yes,omitempty"`
 	MayDown   bool           `json:"may_down,omitempty"` // the machine itself may be taken down
 	Deadline  time.Duration  `json:"deadline,omitempty"` // of the whole; 0: none
+
+	// NoJournal is why the caller keeps no journal although one is due: what
+	// takes power away is refused then.
+	NoJournal string `json:"no_journal,omitempty"`
 }
 
 // maxShipped bounds the site's own modules that travel with an order.

@@ -27,6 +27,7 @@ func (rt *Runtime) actionAt(c *Call) ([]lua.LValue, error) {
 	order.MayDown = c.Bool("take_down")
 	task, forward := rt.current, rt.forwarder()
 	result, err := Wait(rt, func(ctx context.Context) (any, error) {
+		order.NoJournal = rt.noJournal()
 		return rt.caps.Relocate.Run(withTaskKey(ctx, task.key), order, func(event Event) { forward.take(ctx, event) })
 	})
 	forward.settle()
@@ -43,9 +44,8 @@ func (rt *Runtime) callHere(c *Call) ([]lua.LValue, error) {
 	outer := task.mayDown
 	task.mayDown = outer || c.Bool("take_down")
 	defer func() { task.mayDown = outer }()
-	before := rt.writes
 	values, err := rt.callField(c.L, c.String("script"), c.String("call"), c.Table("request"))
-	return values, AfterWrites(err, rt.writes-before)
+	return values, err
 }
 
 // callField calls a field of a script's table.

@@ -1,15 +1,12 @@
 // Package primitives holds the words that every power shares: what a machine
-// is called, what state its power is in, who saw it, on which clock, and how a
+// is called, what state its power is in, on which clock, and how a
 // power says that it could not do its work.
 //
 // Each power is a package below this one with a plain Go API. A power imports
 // this package and never another power.
 package primitives
 
-import (
-	"fmt"
-	"time"
-)
+import "fmt"
 
 // Power is the three-valued fact about a machine or guest. The zero value is
 // PowerUnknown, so that what nobody has set is never taken for "off".
@@ -45,13 +42,4 @@ func ParsePower(word string) (Power, error) {
 		return PowerUnknown, nil
 	}
 	return PowerUnknown, fmt.Errorf("%q is no power state: on, off or unknown", word)
-}
-
-// Observation is a power state together with who saw it and when. Cause says
-// why the state is unknown and is nil otherwise.
-type Observation struct {
-	State  Power
-	Cause  error
-	SeenBy string // "bmc", "hypervisor", "probe"
-	At     time.Time
 }

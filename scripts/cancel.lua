@@ -76,7 +76,7 @@ function M.target(request, wanted, target)
   local _, seen = step.run(target.name, function()
     local order = requests.order(request, wanted, target)
     local told = reset.carry(order, function() return M.carry(order, target) end)
-    local seen = told.is_off or targets.after(M.confirm, order, told)
+    local seen = told.is_off or M.confirm(order, told)
     return seen.state, seen
   end, { object = target.name })
   return seen

@@ -49,8 +49,14 @@ local function inner_order(row, order, finish, level)
   }
 end
 
+-- Whether the agent in the guest goes on although its result cannot come: the
+-- line to it was cut, the one to the desk, or the desk went down with the guest.
+local function goes_on_alone(guest, order, err)
+  return err.op == "agent.line" or order.with_desk == guest.uuid
+end
+
 -- An order that did not end well: what counts is the guest. Somebody else may
--- have taken it down; one that took ctys itself along goes on alone.
+-- have taken it down; an agent that goes on alone has its time.
 local function not_cancelled(guest, row, err, seconds, patience)
   local looked, off = pcall(ladder.wait_off, guest, patience)
   if looked and off then return { ran = "lost" } end
@@ -77,7 +83,7 @@ function M.climb(guest, row, order, finish, level)
   step.progress("cancels its own stack")
   local seconds = math.max(finish - task.now(), 0)
   local ok, told = pcall(task.deadline, seconds, action.at, row.name, "cancel", inner_order(row, order, finish, level), { take_down = true })
-  if not ok then told = not_cancelled(guest, row, told, seconds, order.with_desk == guest.uuid and finish - task.now() or 0) end
+  if not ok then told = not_cancelled(guest, row, told, seconds, goes_on_alone(guest, order, told) and finish - task.now() or 0) end
   if told.exit and told.exit ~= 0 then left_inside(guest, told) end
   M.ran_inside[guest.uuid] = told.ran or "lost"
   return told

@@ -66,7 +66,7 @@ local function start_one(ran, guest, machine)
     local now = off and ladder.start(guest, inventory.setting("deadline")) or guest
     M.start_inside(walk.row(guest, machine), ran.inside)
     return now.state
-  end)
+  end, { object = guest.uri .. " " .. guest.uuid })
 end
 
 --- Starts those of the list that are off, and what ran in them.

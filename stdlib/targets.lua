@@ -37,23 +37,14 @@ end
 
 local refusals = { denied = 3, auth = 3, busy = 3, unsupported = 3, invalid = 2 }
 
---- The exit code of an error that ended a target before anything was changed. A
---- wrong request is found before the first contact: what a machine finds invalid
---- is another thing.
+--- The exit code of an error that ended a target. Where something was changed
+--- before, in whatever target, ctys makes 1 of the run's 2 or 3. A wrong request
+--- is found before the first contact: what a machine finds invalid is another
+--- thing.
 function M.exit_of(err)
   if type(err) ~= "table" then return 1 end
   if err.kind == "invalid" and err.op == "agent.run" then return 1 end
   return err.exit or refusals[err.kind] or 1
-end
-
---- Calls fn where something may have been changed before: an error that ends it
---- is no refusal any more, whatever its kind.
-function M.after(fn, ...)
-  local ok, value = pcall(fn, ...)
-  if ok then return value end
-  if type(value) ~= "table" then value = { kind = "internal", op = "request", message = tostring(value) } end
-  value.exit = 1
-  error(value, 0)
 end
 
 --- Power is taken only from as many targets as the site allows; more need the

@@ -32,20 +32,31 @@ func kindOf(err error) luabind.Kind {
 	return luabind.KindOf(err)
 }
 
-// exitOf is the exit code for an error that ended a script after it had begun
-// a number of writes.
-func exitOf(err error, writes int) int {
-	switch kind := kindOf(err); {
-	case err == nil:
+// exitOf is the exit code for an error: the one that it asks for, else that of
+// its kind.
+func exitOf(err error) int {
+	if err == nil {
 		return exitReached
-	case writes > 0:
-		return exitFailed
+	}
+	if exit := luabind.ExitOf(err); exit != 0 {
+		return exit
+	}
+	switch kind := kindOf(err); {
 	case kind == luabind.Invalid:
 		return exitInvalid
 	case kind == luabind.Denied, kind == luabind.Auth, kind == luabind.Busy, kind == luabind.Unsupported:
 		return exitRefused
 	}
 	return exitFailed
+}
+
+// afterWrites keeps the promise of 2 and 3, that nothing was changed: a run may
+// be refused late, when some of its guests are down already.
+func afterWrites(exit, writes int) int {
+	if writes > 0 && (exit == exitInvalid || exit == exitRefused) {
+		return exitFailed
+	}
+	return exit
 }
 
 // readable is the line about a script's error: for a request that is wrong the

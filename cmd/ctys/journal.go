@@ -12,8 +12,7 @@ import (
 
 // lazyJournal is a run's journal that is made when the first entry must be on
 // disk: reads and magic packets need none, and what takes power away, here or
-// on another machine, has one. Here it does not begin without it; another
-// machine has its own.
+// on another machine, has one and does not begin without it.
 type lazyJournal struct {
 	dir      string
 	describe func(*journal.Journal) error // keeps the request beside it
@@ -69,6 +68,31 @@ func (l *lazyJournal) Sync(ctx context.Context, number uint64) error {
 	return l.file.Sync(ctx, number)
 }
 
+// Usable is luabind.Tried: what another machine is to do is asked for before
+// there is an entry to be kept.
+func (l *lazyJournal) Usable() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil || l.failed != nil {
+		return l.failed
+	}
+	dir, err := journalDir(l.dir)
+	if err == nil {
+		err = journal.Try(dir)
+	}
+	if err != nil {
+		l.fail(err)
+	}
+	return l.failed
+}
+
+// fail notes that there will be no journal; l.mu is held.
+func (l *lazyJournal) fail(err error) {
+	l.failed = &luabind.Error{Kind: luabind.Denied, Op: "journal", Message: "no journal can be written", Cause: err}
+	l.pending = nil
+	l.warn("no journal can be written, so what takes power away is refused: " + err.Error())
+}
+
 // actsHere tells whether an event is the intent to change this machine. What an
 // agent tells has its machine's name, and is held by a lease there.
 func actsHere(event luabind.Event) bool { return agent.ActsOn("", event) }
@@ -93,9 +117,7 @@ func (l *lazyJournal) make() error {
 	}
 	file, err := l.create()
 	if err != nil {
-		l.failed = &luabind.Error{Kind: luabind.Denied, Op: "journal", Message: "no journal can be written", Cause: err}
-		l.pending = nil
-		l.warn("no journal can be written, so what takes power away is refused: " + err.Error())
+		l.fail(err)
 		return l.failed
 	}
 	for _, event := range l.pending {

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GORACE", "atexit_sleep_ms=10") // a second for each call otherwise
 			return os.MkdirAll(home, 0o700)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitFor},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "waitfor": waitFor, "awaits": awaits},
 	})
 }
 
@@ -67,4 +68,21 @@ func waitFor(ts *testscript.TestScript, negated bool, words []string) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	ts.Fatalf("%s did not appear", words[0])
+}
+
+// awaits runs ctys again and again until what it prints matches: awaits PATTERN
+// ARGUMENT…
+func awaits(ts *testscript.TestScript, negated bool, words []string) {
+	if negated || len(words) < 2 {
+		ts.Fatalf("usage: awaits PATTERN ARGUMENT…")
+	}
+	pattern := regexp.MustCompile("(?m)" + words[0])
+	for range 300 {
+		ts.Check(ts.Exec("ctys", words[1:]...))
+		if pattern.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	ts.Fatalf("%q did not come", words[0])
 }

@@ -92,17 +92,7 @@ func (s *session) call(ctx context.Context, script string, request any) (int, er
 	if err != nil {
 		return 0, err
 	}
-	exit, err := exitIn(result)
-	return afterWrites(exit, s.runtime.Writes()), err
-}
-
-// afterWrites keeps the promise of 2 and 3, that nothing was changed: a target
-// may be refused late, when some of its guests are down already.
-func afterWrites(exit, writes int) int {
-	if writes > 0 && (exit == exitInvalid || exit == exitRefused) {
-		return exitFailed
-	}
-	return exit
+	return exitIn(result)
 }
 
 // exitIn reads the field exit of what an action returned.

@@ -182,11 +182,11 @@ func (s *session) verdict(ctx context.Context, o outcome, interrupted bool) (int
 	case interrupted:
 		return exitInterrupted, errInterrupted
 	case o.err == nil:
-		return o.exit, nil
+		return afterWrites(o.exit, s.runtime.Writes()), nil
 	case errors.Is(context.Cause(ctx), errDeadline):
 		return exitFailed, errDeadline
 	}
-	return exitOf(o.err, s.runtime.Writes()), o.err
+	return afterWrites(exitOf(o.err), s.runtime.Writes()), o.err
 }
 
 func (s *session) summary(exit int) render.Summary {

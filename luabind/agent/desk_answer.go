@@ -83,6 +83,7 @@ func (s *session) nested(ctx context.Context, order luabind.Order, events func(l
 	order.Modules, order.Authority, order.Settings = s.order.Modules, s.order.Authority, s.order.Settings
 	order.Plan = order.Plan || s.order.Plan
 	order.Yes = order.Yes && s.order.Yes
+	order.NoJournal = s.order.NoJournal
 	rows, err := s.rows(order)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,9 @@ import (
 
 const (
 	opRun = "agent.run"
+	// opLine is that of errors behind which an agent may go on by itself: a line
+	// was cut, and there is no other way to it.
+	opLine = "agent.line"
 
 	// comeBack is how long a machine that does not answer any more is looked
 	// for; downWait is the same where it has said that it goes down.
@@ -177,7 +180,7 @@ func (s *session) lost(why error) error {
 	if why != nil {
 		message += " (" + why.Error() + ")"
 	}
-	return &primitives.Error{Kind: primitives.Unreachable, Op: opRun, Host: s.host(), Message: message,
+	return &primitives.Error{Kind: primitives.Unreachable, Op: opLine, Host: s.host(), Message: message,
 		Cause: &LostLine{Job: s.job, LastSeq: s.last.Seq, Last: s.last, Down: s.down}}
 }
 

@@ -70,6 +70,9 @@ func openJob(host Host, dir, id string) (*job, error) {
 	}
 	j := newJob(host, order)
 	j.id, j.journal = id, kept
+	if order.NoJournal != "" {
+		j.refusal = primitives.Errorf(primitives.Denied, "agent.run", order.Machine.Name, "what takes power away is only done with a journal here and at the desk: %s", order.NoJournal)
+	}
 	return j, nil
 }
 

@@ -83,7 +83,8 @@ func (h *hub) lost(p *peer) {
 	for id, q := range h.questions {
 		if q.peer == p {
 			delete(h.questions, id)
-			q.reply <- answer{Error: failureOf(h.noDesk())}
+			q.reply <- answer{Error: failureOf(primitives.Errorf(primitives.Unreachable, opLine, h.machine,
+				"the line to the desk was cut before it had answered; what it was asked for may go on"))}
 		}
 	}
 }

@@ -17,7 +17,7 @@ type job struct {
 	order   luabind.Order
 	id      string           // empty where it has no folder
 	journal *journal.Journal // nil: nothing is kept on disk
-	refusal error            // why there is no journal although one is due
+	refusal error            // why there is no journal, here or at the desk, although one is due
 
 	hub    *hub
 	log    *eventLog
@@ -83,12 +83,12 @@ func (j *job) carryOut(ctx context.Context) (any, error) {
 	}
 	keeper := &recorder{job: j, journal: j.journal, refusal: j.refusal, log: j.log}
 	defer keeper.release()
-	if j.refusal != nil {
+	if j.refusal != nil && j.order.NoJournal == "" { // of its own the desk has warned
 		keeper.warn("what takes power away is refused there: " + j.refusal.Error())
 	}
 	runtime := luabind.New(j.capabilities(capabilities, powers), j.options(powers, keeper))
 	value, err := runtime.CallScript(ctx, j.order.Script, j.order.Function, j.order.Request)
-	return value, luabind.AfterWrites(err, runtime.Writes())
+	return value, err
 }
 
 // capabilities replaces what only the desk has.

@@ -214,23 +214,38 @@ func TestErrorOfTheScriptKeepsItsKind(t *testing.T) {
 	}
 }
 
-// The exit code that an error asks for comes over the line; behind a write it
-// is no refusal any more.
+// The exit code that an error asks for comes over the line.
 func TestErrorOfTheScriptKeepsItsExit(t *testing.T) {
 	w := newWorld(t, "", DeskOptions{})
-	w.host = func(machine string) Host { return w.plainHost(machine, luabind.Capabilities{Shutdown: falling{}}) }
 	for script, want := range map[string]int{
 		`function M.here() error{kind = "invalid", message = "no such guest", exit = 1} end`: 1,
 		`function M.here() error{kind = "denied", message = "it is not for you"} end`:        0,
-		`function M.here()
-  shutdown.announce{message = "going down"}
-  error{kind = "denied", message = "it is not for you", exit = 3}
-end`: 1,
+		`function M.here() error{kind = "internal", message = "ask first", exit = 3} end`:    3,
+		`function M.here() error{kind = "internal", message = "odd", exit = 1000} end`:       0,
 	} {
 		_, err := run(t, w, w.order("lab01", script), &heard{})
 		if err == nil || luabind.ExitOf(err) != want {
 			t.Errorf("%s: exit %d of %v, want %d", script, luabind.ExitOf(err), err, want)
 		}
+	}
+}
+
+// What takes power away waits for the desk's journal too; what does not goes on.
+func TestDeskWithoutAJournal(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	w.host = func(machine string) Host {
+		return w.plainHost(machine, luabind.Capabilities{Shutdown: falling{w, func() {}}})
+	}
+	order := w.order("lab01", `function M.here()
+  shutdown.announce{message = "going down"}
+  local ok, err = pcall(shutdown.apply, {machine = "lab01", method = "poweroff"})
+  return {ok = ok, kind = err.kind, message = err.message}
+end`)
+	order.MayDown, order.NoJournal = true, "the disk is full"
+	value, err := run(t, w, order, &heard{})
+	result, _ := value.(map[string]any)
+	if err != nil || result["ok"] != false || result["kind"] != "denied" || !strings.Contains(fmt.Sprint(result["message"]), "the disk is full") {
+		t.Error(value, err)
 	}
 }
 
@@ -487,18 +502,19 @@ func TestSecondRunFindsTheMachineTaken(t *testing.T) {
 		{"both wake others", `wol.send{mac = "52:54:00:00:00:01", address = "127.0.0.1"}`, `wol.send{mac = "52:54:00:00:00:02", address = "127.0.0.1"}`, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			w := newWorld(t, "", DeskOptions{})
+			w, ended := newWorld(t, "", DeskOptions{}), make(chan struct{})
 			w.host = func(machine string) Host {
-				return w.plainHost(machine, luabind.Capabilities{Shutdown: falling{}, WOL: packets{}})
+				return w.plainHost(machine, luabind.Capabilities{Shutdown: waiting{open: ended}, WOL: packets{}})
 			}
 			h := &heard{}
 			var second error
 			h.hook = func(event luabind.Event) {
 				if event.Text == "mine" {
 					_, second = run(t, w, w.order("lab01", "function M.here() "+test.second+" end"), &heard{})
+					close(ended)
 				}
 			}
-			if _, err := run(t, w, w.order("lab01", "function M.here() "+test.first+`; step.note("mine"); task.sleep(0.05) end`), h); err != nil {
+			if _, err := run(t, w, w.order("lab01", "function M.here() "+test.first+`; step.note("mine"); shutdown.supported{method = "poweroff"} end`), h); err != nil {
 				t.Fatal(err)
 			}
 			if (second != nil || test.want != "") && primitives.KindOf(second) != test.want {
@@ -545,6 +561,20 @@ func (f falling) Do(ctx context.Context, _ shutdown.Request) (shutdown.Accepted,
 func (falling) InRunLevel(context.Context, int) (bool, error) { return false, nil }
 func (falling) Identity(context.Context) (shutdown.Identity, error) {
 	return shutdown.Identity{Hostname: "lab01", BootID: "1"}, nil
+}
+
+// waiting is a machine that says what it supports when open is closed.
+type waiting struct {
+	falling
+	open <-chan struct{}
+}
+
+func (w waiting) Supported(ctx context.Context, _ shutdown.Request) error {
+	select {
+	case <-w.open:
+	case <-ctx.Done():
+	}
+	return ctx.Err()
 }
 
 func TestMachineThatHasAnnouncedItsEnd(t *testing.T) {

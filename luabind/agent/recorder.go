@@ -17,7 +17,7 @@ type recorder struct {
 	mu      sync.Mutex
 	lease   io.Closer        // nil: this machine is not held
 	journal *journal.Journal // nil: a plan, or no folder to write to
-	refusal error            // why there is none although one is due
+	refusal error            // why there is none, here or at the desk, although one is due
 	last    uint64
 	log     *eventLog
 }

@@ -32,7 +32,7 @@ func LeaseDir() (dir string, shared bool, err error) {
 	if dir == "" {
 		return "", false, primitives.Errorf(primitives.Denied, op, "", "there is no place for leases: %s cannot be used, and neither XDG_RUNTIME_DIR nor HOME is set", sharedLeases)
 	}
-	if err := tryFolder(dir); err != nil {
+	if err := Try(dir); err != nil {
 		return "", false, &primitives.Error{Kind: primitives.Denied, Op: op, Message: "neither " + sharedLeases + " nor " + dir + " can be written", Cause: err}
 	}
 	return dir, false, nil
@@ -65,7 +65,7 @@ func sharedFolder(path string) error {
 	if info.Mode() != sharedMode {
 		return errors.New(path + " is no sticky folder that all may write")
 	}
-	return tryFolder(path)
+	return Try(path)
 }
 
 // makeShared lets the folder appear with its final mode.

@@ -24,7 +24,7 @@ func StateDir() (string, error) {
 		return "", primitives.Errorf(primitives.Denied, op, "", "there is no place for journals: set HOME or XDG_STATE_HOME, or give --journal")
 	}
 	dir := filepath.Join(base, "jobs")
-	if err := tryFolder(dir); err != nil {
+	if err := Try(dir); err != nil {
 		return dir, &primitives.Error{Kind: primitives.Denied, Op: op, Message: dir + " cannot be written (give another with --journal)", Cause: err}
 	}
 	return dir, nil
@@ -45,9 +45,9 @@ func stateBase() string {
 	return ""
 }
 
-// tryFolder makes a folder and a file in it: permissions alone do not tell of
-// a read-only or full file system.
-func tryFolder(dir string) error {
+// Try makes a folder and a file in it, which it removes: permissions alone do
+// not tell of a read-only or full file system.
+func Try(dir string) error {
 	if err := os.MkdirAll(dir, folderMode); err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	if line.Err() != nil && ctx.Err() == nil {
 		return nil, context.Cause(line)
 	}
-	return result, luabind.AfterWrites(crossed(err, order.Machine.Name), runtime.Writes())
+	return result, crossed(err, order.Machine.Name)
 }
 
 // crossed is what an agent's line leaves of a script's error: its kind, its

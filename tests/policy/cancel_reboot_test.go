@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"ctys/luabind"
 	"ctys/primitives"
 	"ctys/primitives/sim"
 )
@@ -87,6 +88,28 @@ func TestAPlanSaysWhatIsStartedAgain(t *testing.T) {
 		}
 		if len(started) != 4 {
 			t.Errorf("%s starts again %v\n%s", subopts, started, s.story())
+		}
+	}
+}
+
+// The last that a run says of a guest is how it was left.
+func TestARebootEndsWithGuestsThatRun(t *testing.T) {
+	for _, subopts := range []string{"reboot", "self,reboot,timeout:60", "self,force,reboot"} {
+		s := rack(t)
+		s.exits(s.cancel("pm", subopts, "lab01"), 0)
+		last := map[string]string{}
+		for _, event := range s.events {
+			if event.Kind == luabind.KindStepEnd && strings.HasPrefix(event.Object, "qemu:") {
+				last[event.Object] = event.State
+			}
+		}
+		for object, state := range last {
+			if state != "rebooted" && state != "running" {
+				t.Errorf("%s: of %s the last word is %q", subopts, object, state)
+			}
+		}
+		if len(last) == 0 {
+			t.Errorf("%s: no word of a guest\n%s", subopts, s.story())
 		}
 	}
 }

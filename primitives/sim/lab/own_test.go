@@ -14,6 +14,7 @@ import (
 	"ctys/primitives/remote"
 	"ctys/primitives/sim"
 	"ctys/primitives/sim/lab"
+	"ctys/primitives/stack"
 	"ctys/primitives/wol"
 )
 
@@ -100,5 +101,61 @@ func TestOwnRemote(t *testing.T) {
 	}
 	if _, err := client.Connect(ctx, remote.Target{Host: "db1"}); primitives.KindOf(err) != primitives.Unreachable {
 		t.Errorf("a machine that is off: %v", err)
+	}
+}
+
+// What an agent has begun goes on behind its command, and ends with the
+// machine; the next boot begins anew.
+func TestAgentOutlivesItsCommand(t *testing.T) {
+	lives := make(chan context.Context, 1)
+	b := serve(t, lab.Options{Agent: func(life context.Context, _ string, _ []string, _ io.Reader, _, _ io.Writer) int {
+		lives <- life
+		return 0
+	}})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	client := remote.New(remote.Options{ConfigFile: filepath.Join(b.dir, lab.SSHConfigFile), AgentSocket: "none"})
+	begin := func() context.Context {
+		t.Helper()
+		conn, err := client.Connect(ctx, remote.Target{Host: "lab01"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if exit, err := conn.Run(ctx, remote.Command{Line: "ctys agent start", Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}); err != nil || exit != 0 {
+			t.Fatalf("exit %d, %v", exit, err)
+		}
+		return <-lives
+	}
+	first := begin()
+	begin()
+	if err := context.Cause(first); err != nil {
+		t.Fatalf("what was begun has ended with its command: %v", err)
+	}
+	b.world.PowerOff("lab01")
+	if primitives.KindOf(context.Cause(first)) != primitives.Unreachable {
+		t.Errorf("it outlived its machine: %v", context.Cause(first))
+	}
+	b.world.PowerOn("lab01")
+	b.soon("lab01", sim.Up)
+	if second := begin(); second.Err() != nil {
+		t.Errorf("after another boot: %v", context.Cause(second))
+	}
+}
+
+// A machine of the lab tells by its shell whether it carries others.
+func TestOwnCarries(t *testing.T) {
+	b := serve(t, lab.Options{})
+	client := remote.New(remote.Options{ConfigFile: filepath.Join(b.dir, lab.SSHConfigFile), AgentSocket: "none"})
+	for machine, want := range map[string]bool{"lab01": true, "ct1": true, "web1": false} {
+		conn, err := client.Connect(t.Context(), remote.Target{Host: machine})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		got, err := stack.Carries(t.Context(), func(ctx context.Context, argv []string) (string, error) { return conn.Output(ctx, argv...) })
+		if err != nil || got != want {
+			t.Errorf("%s: %v, %v", machine, got, err)
+		}
 	}
 }

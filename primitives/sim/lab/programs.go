@@ -80,11 +80,9 @@ func assignment(word string) bool {
 }
 
 // agent runs for as long as the machine runs, whatever becomes of the
-// connection.
+// connection, and of the command that has begun it.
 func (s *shell) agent(argv []string) int {
-	line, done := s.door.lab.world.At("").Line(s.ctx, s.door.machine.Name)
-	defer done()
-	return s.door.lab.options.Agent(line, s.door.machine.Name, argv, s.in, s.out, s.err)
+	return s.door.lab.options.Agent(s.door.life(s.ctx), s.door.machine.Name, argv, s.in, s.out, s.err)
 }
 
 func (s *shell) print(text string) int {
@@ -224,8 +222,9 @@ func prefix(s *shell, argv []string) int {
 	return s.execute(rest)
 }
 
-// subshell is sh -c 'LINE'. A client that looks whether ctys is installed sends
-// a script for a real shell; it is told that ctys is there.
+// subshell is sh -c 'LINE'. A client that looks whether ctys is installed, or for
+// hypervisors, sends a script for a real shell; it is told that ctys is there, and
+// which hypervisors have guests.
 func subshell(s *shell, argv []string) int {
 	if len(argv) < 3 || !strings.HasSuffix(argv[1], "c") {
 		return s.fail(argv, "only -c is known here")
@@ -234,5 +233,21 @@ func subshell(s *shell, argv []string) int {
 		_, _ = io.Copy(io.Discard, s.in)
 		return s.print("@ have " + path.Join("/var/tmp/ctys-0", argv[5]) + "\n@ end")
 	}
+	if strings.HasPrefix(argv[2], "d=/var/run/libvirt\n") {
+		return s.hypervisors(argv)
+	}
 	return s.run(argv[2])
+}
+
+// hypervisors answers the survey of package stack. Their sockets are reached by
+// the machine's agent only.
+func (s *shell) hypervisors(argv []string) int {
+	found, err := s.door.view.Stack().Hypervisors(s.ctx, "")
+	if err != nil {
+		return s.fail(argv, "%s", kindText(err))
+	}
+	for _, hypervisor := range found {
+		s.print("guests " + hypervisor.Type)
+	}
+	return s.print("end")
 }

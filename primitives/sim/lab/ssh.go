@@ -24,6 +24,10 @@ type door struct {
 	view    *sim.View // as the machine sees the world
 	address string
 	config  *ssh.ServerConfig
+
+	mu     sync.Mutex
+	boot   context.Context // of what runs on the machine; nil before anything has
+	hangUp context.CancelFunc
 }
 
 // openSSH serves a machine. Its socket exists only while it is up.
@@ -242,6 +246,20 @@ func (s *shell) serve(line string) {
 	}
 	_, _ = s.channel.SendRequest("exit-status", false, binary.BigEndian.AppendUint32(nil, uint32(status)))
 	_ = s.channel.Close()
+}
+
+// life gives the context of what runs on the machine and is tied to no
+// connection. It ends when the machine goes down; the next boot has another.
+func (d *door) life(ctx context.Context) context.Context {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.boot == nil || d.boot.Err() != nil {
+		if d.hangUp != nil {
+			d.hangUp()
+		}
+		d.boot, d.hangUp = d.lab.world.At(sim.Desk).Line(ctx, d.machine.Name)
+	}
+	return d.boot
 }
 
 // kindText words an error of the world for somebody at a shell.
