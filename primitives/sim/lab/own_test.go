@@ -118,6 +118,10 @@ func TestAgentOutlivesItsCommand(t *testing.T) {
 	begin := func() context.Context {
 		t.Helper()
 		conn, err := client.Connect(ctx, remote.Target{Host: "lab01"})
+		for primitives.KindOf(err) == primitives.Unreachable && ctx.Err() == nil { // its SSH server begins a little later
+			time.Sleep(20 * time.Millisecond)
+			conn, err = client.Connect(ctx, remote.Target{Host: "lab01"})
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
