@@ -115,13 +115,25 @@ func TestAgentOutlivesItsCommand(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	client := remote.New(remote.Options{ConfigFile: filepath.Join(b.dir, lab.SSHConfigFile), AgentSocket: "none"})
+	connect := func() (*remote.Conn, error) { return client.Connect(ctx, remote.Target{Host: "lab01"}) }
+	// answers waits until the machine's SSH server is there, or is not.
+	answers := func(want bool) {
+		t.Helper()
+		for ctx.Err() == nil {
+			conn, err := connect()
+			if err == nil {
+				conn.Close()
+			}
+			if (err == nil) == want {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Fatalf("lab01 answers: never %v", want)
+	}
 	begin := func() context.Context {
 		t.Helper()
-		conn, err := client.Connect(ctx, remote.Target{Host: "lab01"})
-		for primitives.KindOf(err) == primitives.Unreachable && ctx.Err() == nil { // its SSH server begins a little later
-			time.Sleep(20 * time.Millisecond)
-			conn, err = client.Connect(ctx, remote.Target{Host: "lab01"})
-		}
+		conn, err := connect()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,8 +152,9 @@ func TestAgentOutlivesItsCommand(t *testing.T) {
 	if primitives.KindOf(context.Cause(first)) != primitives.Unreachable {
 		t.Errorf("it outlived its machine: %v", context.Cause(first))
 	}
+	answers(false)
 	b.world.PowerOn("lab01")
-	b.soon("lab01", sim.Up)
+	answers(true)
 	if second := begin(); second.Err() != nil {
 		t.Errorf("after another boot: %v", context.Cause(second))
 	}

@@ -202,7 +202,7 @@ func (d *door) session(ctx context.Context, channel ssh.Channel, requests <-chan
 	s := &shell{door: d, ctx: ctx, user: user, channel: channel, in: channel, out: channel, err: channel.Stderr()}
 	started := false
 	for request := range requests {
-		ok := true
+		ok, begin := true, func() {}
 		switch request.Type {
 		case "pty-req":
 			ok = s.pty(request.Payload)
@@ -214,7 +214,7 @@ func (d *door) session(ctx context.Context, channel ssh.Channel, requests <-chan
 			ok = readable && !started
 			if ok {
 				started = true
-				d.lab.group.Go(func() { s.serve(line) })
+				begin = func() { d.lab.group.Go(func() { s.serve(line) }) }
 			}
 		default:
 			ok = false
@@ -222,6 +222,7 @@ func (d *door) session(ctx context.Context, channel ssh.Channel, requests <-chan
 		if request.WantReply {
 			_ = request.Reply(ok, nil)
 		}
+		begin() // behind the answer: a program that ends at once closes the channel
 	}
 }
 
