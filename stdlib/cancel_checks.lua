@@ -49,7 +49,7 @@ end
 local function desk_in(order, guest, row)
   if not order.desk then return nil end
   if is_desk(order.desk, guest.uuid, guest.macs or {}) then return guest.name end
-  for _, inner in ipairs(row and M.rows_in(row.name, {}) or {}) do
+  for _, inner in ipairs(row and M.rows_in(row.name) or {}) do
     if is_desk(order.desk, inner.uuid, { inner.mac }) then return inner.name end
   end
 end
@@ -115,12 +115,17 @@ function M.taken_along(order, all, list)
   targets.refuse(string.format("SELF would take along what the request leaves on: %s; say -t pm without -T to cancel all that %s carries, or add FORCE", targets.names(left), order.machine))
 end
 
--- Every row that the inventory places in a machine, at any depth.
-function M.rows_in(name, list)
-  for _, row in ipairs(inventory.children(name)) do
+local within = {}
+
+--- Every row that the inventory places in a machine, at any depth.
+function M.rows_in(name)
+  if within[name] then return within[name] end
+  local list = {}
+  for _, row in ipairs(walk.placed_on(name)) do
     list[#list + 1] = row
-    M.rows_in(row.name, list)
+    for _, inner in ipairs(M.rows_in(row.name)) do list[#list + 1] = inner end
   end
+  within[name] = list
   return list
 end
 
@@ -134,7 +139,7 @@ function M.stack(order, list)
     refuse_xen(guest)
     refuse_transient(order, guest)
     if row then refuse_if_managed(order, row) end
-    for _, inner in ipairs(row and not order.checked and M.rows_in(row.name, {}) or {}) do
+    for _, inner in ipairs(row and not order.checked and M.rows_in(row.name) or {}) do
       refuse_if_managed(order, inner)
     end
   end

@@ -53,10 +53,19 @@ function M.guests(on_silence)
   return guests
 end
 
+local placed = {}
+
+--- The rows that the inventory places on a machine. It stays as it is during a
+--- run, and every step asks.
+function M.placed_on(name)
+  if not placed[name] then placed[name] = inventory.children(name) end
+  return placed[name]
+end
+
 local function find_row(guest, host)
   local by_uuid = inventory.lookup("U", guest.uuid)
   if #by_uuid > 0 then return by_uuid[1] end
-  for _, row in ipairs(inventory.children(host or "")) do
+  for _, row in ipairs(M.placed_on(host or "")) do
     if (row.label or row.name) == guest.name then
       if not row.uuid or row.uuid == "" then return row end
       step.warn(string.format("%s has the UUID %s, and its row in machines.lua another (%s): the row is not used", guest.name, guest.uuid, row.uuid))
@@ -78,13 +87,13 @@ end
 
 --- Whether a machine carries guests, as far as the inventory tells.
 function M.carries(row)
-  return (row.hypervisors and #row.hypervisors > 0) or #inventory.children(row.name) > 0
+  return (row.hypervisors and #row.hypervisors > 0) or #M.placed_on(row.name) > 0
 end
 
 --- What was last known to run on a host that cannot be asked now.
 function M.known(host)
   local names = {}
-  for _, row in ipairs(inventory.children(host or "")) do names[#names + 1] = row.name end
+  for _, row in ipairs(M.placed_on(host or "")) do names[#names + 1] = row.name end
   return names
 end
 
