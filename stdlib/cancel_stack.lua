@@ -56,6 +56,17 @@ function M.choose(order, all)
   return list
 end
 
+-- Says which guests are taken for carrying nothing because nobody could look.
+local function note_unseen(order, names, seen)
+  local unseen = {}
+  for _, name in ipairs(names) do
+    if seen[name] == nil then unseen[#unseen + 1] = name end
+  end
+  if #unseen == 0 then return end
+  step.note(string.format("%s lets nobody in to see whether it carries guests, so it is taken for one that carries none: %s (hypervisors = {} in a row says so)",
+    #unseen == 1 and "this guest of " .. order.machine or "each of these guests of " .. order.machine, table.concat(unseen, ", ")))
+end
+
 --- Looks into the guests that the inventory says nothing of: one that carries
 --- others must cancel them before it goes down. A row with hypervisors = {} is
 --- known to carry none.
@@ -68,7 +79,9 @@ function M.look_inside(order, list)
   end
   if #names == 0 then return {} end
   local ok, seen = pcall(action.carry, names)
-  return ok and seen or {}
+  seen = ok and seen or {}
+  note_unseen(order, names, seen)
+  return seen
 end
 
 --- What runs among them: kept, because it cannot be seen later.

@@ -50,6 +50,7 @@ func TestGuestThatCannotBeLookedInto(t *testing.T) {
 	s.exits(s.cancel("pm", "self,poweroff:0", "lab01"), 0)
 	s.off("lab01", "web1")
 	s.nobodyLost()
+	s.told("this guest of lab01 lets nobody in to see whether it carries guests", "none: web1 (hypervisors = {}")
 }
 
 // A guest that carries others and still boots is waited for.
