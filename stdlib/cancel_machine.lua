@@ -101,6 +101,7 @@ function M.may_go_down(order, report, policy)
   if leaves then return true end
   local ok, back, others, unknown = pcall(look_again, order, report, policy)
   if not ok then return barred(report, "cannot be looked at again: " .. tostring(back.message or back), back.kind) end
+  if report.silent then return barred(report, "cannot be looked at again: " .. report.silent.message, report.silent.kind) end
   if #unknown > 0 then return barred(report, string.format("not known to be off: %s (%s)", targets.names(unknown), unknown[1].cause or unknown[1].state)) end
   if #back > 0 then return barred(report, "somebody has started meanwhile: " .. targets.names(back)) end
   if #others > 0 then return barred(report, "not off, and not among what was cancelled: " .. targets.names(others)) end

@@ -27,19 +27,33 @@ local function not_among(known, guests)
   return list
 end
 
---- Every guest here. Where a hypervisor does not answer, what it carries is not
---- known to be off: only FORCE goes on, with those of the others.
+-- Whether the order is about everything that runs here.
+local function about_all(wanted)
+  return wanted.type == "pm" or wanted.all or wanted.self
+end
+
+--- Every guest here, but those of a hypervisor that does not answer: what it
+--- carries is not known to be off, which bars the machine and ends in exit 1,
+--- and keeps nobody else from being asked. Only FORCE goes on to the machine.
 function M.walk(order, report)
-  local goes_on, silent = order.wanted.force and order.wanted.self, nil
-  local ok, all = pcall(walk.guests, goes_on and function(err) silent = silent or err end)
+  local silent
+  local ok, all = pcall(walk.guests, function(err) silent = silent or err end)
   if ok and not silent then return all end
-  local err, known = silent or all, last_known(order, report)
+  local err, known, force = silent or all, last_known(order, report), order.wanted.force and order.wanted.self
   local message = tostring(err.message or err) .. "; last known there: " .. (#known > 0 and table.concat(known, ", ") or "nothing")
-  if not goes_on then
+  report.unseen = not_among(known, ok and all or {})
+  if not ok and not force then
     error({ kind = err.kind or "internal", op = err.op, host = err.host, message = message, exit = 1 }, 0)
   end
-  step.warn(message .. "; FORCE goes on without having seen them off")
-  report.unseen = not_among(known, ok and all or {})
+  order.silent = message
+  if force then
+    step.warn(message .. "; FORCE goes on without having seen them off")
+  elseif about_all(order.wanted) then
+    report.exit, report.silent = 1, { kind = err.kind or "internal", message = message }
+    step.warn(message .. "; the guests of the others are cancelled")
+  else
+    step.warn(message)
+  end
   return ok and all or {}
 end
 
@@ -47,7 +61,7 @@ end
 --- addressed: none is an error, several need ALL or -A 1. -T narrows both.
 function M.choose(order, all)
   if order.wanted.type ~= "pm" then
-    return choose.guests(order.wanted, all, { machine = order.machine, op = "cancel", types = order.types, ambiguous = order.ambiguous })
+    return choose.guests(order.wanted, all, { machine = order.machine, op = "cancel", types = order.types, ambiguous = order.ambiguous, silent = order.silent })
   end
   local list = {}
   for _, guest in ipairs(walk.not_off(all)) do
@@ -165,6 +179,7 @@ end
 --- What did not reach its goal, in words, and the kind of the first failure.
 function M.failures(report)
   local list, kind = {}, nil
+  if report.silent then list[1], kind = report.silent.message, report.silent.kind end
   for _, guest in ipairs(report.guests) do
     if guest.error then
       list[#list + 1] = guest.name .. " (" .. guest.error.message .. ")"

@@ -84,7 +84,7 @@ end
 --- The guests that were addressed: none is an error, several need ALL or -A 1.
 ---@param wanted { type: string, all: boolean?, address: subopts.Address?, addresses: subopts.Address[] }
 ---@param all table[] guests of the machine
----@param of { machine: string, op: string, types: string[]?, ambiguous: boolean?, several: string? } types: those of -T; several: what else to type where one address means several
+---@param of { machine: string, op: string, types: string[]?, ambiguous: boolean?, several: string?, silent: string? } silent: why not all hypervisors were asked; types: those of -T; several: what else to type where one address means several
 function M.guests(wanted, all, of)
   local chosen = {}
   for _, guest in ipairs(all) do
@@ -92,7 +92,7 @@ function M.guests(wanted, all, of)
   end
   if #chosen == 0 and not wanted.all then
     error({ kind = "invalid", op = of.op, host = of.machine, exit = 1,
-      message = string.format('no %s guest here is "%s"', wanted.type, as_typed(wanted)) }, 0)
+      message = string.format('no %s guest here is "%s"%s', wanted.type, as_typed(wanted), of.silent and "; not all could be asked: " .. of.silent or "") }, 0)
   end
   if #chosen > 1 and not wanted.all and not of.ambiguous then
     targets.refuse(string.format('"%s" is more than one guest: %s; %s', as_typed(wanted), targets.names(chosen), of.several or "say ALL, or -A 1"))

@@ -31,6 +31,10 @@ function M.among(guest, types)
 end
 
 local function ask(hypervisor, on_silence)
+  if hypervisor.problem then
+    on_silence(hypervisor.problem)
+    return {}
+  end
   if not on_silence then return task.deadline(ANSWER, stack.list, { uri = hypervisor.uri }) end
   local ok, guests = pcall(task.deadline, ANSWER, stack.list, { uri = hypervisor.uri })
   if ok then return guests end
@@ -43,7 +47,7 @@ end
 ---@param on_silence fun(err: table)? called for a hypervisor that does not answer; those of the others are given then
 function M.guests(on_silence)
   local guests, seen = {}, {}
-  for _, hypervisor in ipairs(task.deadline(ANSWER, stack.hypervisors)) do
+  for _, hypervisor in ipairs(task.deadline(ANSWER, stack.hypervisors, { partial = on_silence ~= nil })) do
     for _, guest in ipairs(ask(hypervisor, on_silence)) do
       local id = guest.uri .. " " .. guest.uuid
       if not seen[id] then guests[#guests + 1] = guest end

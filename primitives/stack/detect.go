@@ -65,7 +65,7 @@ func parseSurvey(text string) (facts, error) {
 // Hypervisors finds what answers on a host ("" is this one): libvirt's system
 // drivers qemu and lxc, and Xen. None at all is an empty list. A hypervisor
 // that is there and does not answer is an error that names it, of kind
-// unreachable, denied or timeout; the list then holds the others.
+// unreachable, denied or timeout; it stands in the list too, with its Problem.
 func (c *Client) Hypervisors(ctx context.Context, host string) ([]Hypervisor, error) {
 	const op = "stack.hypervisors"
 	out, err := c.run(ctx, host, []string{"sh", "-c", survey})
@@ -78,14 +78,11 @@ func (c *Client) Hypervisors(ctx context.Context, host string) ([]Hypervisor, er
 	}
 	var list []Hypervisor
 	var problems []error
-	for _, probe := range []func() (Hypervisor, error){
-		func() (Hypervisor, error) { return c.probeLibvirt(ctx, host, "qemu", found) },
-		func() (Hypervisor, error) { return c.probeLibvirt(ctx, host, "lxc", found) },
-		func() (Hypervisor, error) { return c.probeXen(ctx, host, found) },
-	} {
-		hypervisor, err := probe()
+	for _, driver := range []string{"qemu", "lxc", "xen"} {
+		hypervisor, err := c.probe(ctx, host, driver, found)
 		if err != nil {
 			problems = append(problems, err)
+			list = append(list, Hypervisor{URI: uriOn(driver, host), Type: driver, Problem: err})
 		} else if hypervisor.URI != "" {
 			list = append(list, hypervisor)
 		}
@@ -95,6 +92,13 @@ func (c *Client) Hypervisors(ctx context.Context, host string) ([]Hypervisor, er
 		return list, &primitives.Error{Kind: primitives.KindOf(problems[0]), Op: op, Host: host, Message: "not every hypervisor answers", Cause: cause}
 	}
 	return list, nil
+}
+
+func (c *Client) probe(ctx context.Context, host, driver string, found facts) (Hypervisor, error) {
+	if driver == "xen" {
+		return c.probeXen(ctx, host, found)
+	}
+	return c.probeLibvirt(ctx, host, driver, found)
 }
 
 // probeLibvirt connects where there is a socket. A driver that the daemon does

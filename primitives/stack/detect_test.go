@@ -34,19 +34,20 @@ func TestHypervisors(t *testing.T) {
 		dial   Dial
 		table  string // of xl
 		types  string
+		silent string
 		kind   primitives.Kind
 		says   string
 	}{
 		{name: "nothing", answer: "end"},
 		{name: "cut short", answer: "", kind: primitives.Internal, says: "did not finish"},
-		{name: "a dead socket", answer: "socket libvirt-sock\nend", dial: refuse(syscall.ECONNREFUSED), kind: primitives.Unreachable, says: "systemctl start libvirtd"},
-		{name: "a socket of others", answer: "locked /var/run/libvirt/libvirt-sock\nend", kind: primitives.Denied, says: "usermod -aG libvirt root"},
-		{name: "a socket that refuses", answer: "socket virtqemud-sock\nend", dial: refuse(syscall.EACCES), kind: primitives.Denied, says: "usermod -aG libvirt root"},
-		{name: "guests and no daemon", answer: "guests qemu\nend", kind: primitives.Unreachable, says: "it has guests and no socket"},
+		{name: "a dead socket", silent: "qemu lxc", answer: "socket libvirt-sock\nend", dial: refuse(syscall.ECONNREFUSED), kind: primitives.Unreachable, says: "systemctl start libvirtd"},
+		{name: "a socket of others", silent: "qemu lxc", answer: "locked /var/run/libvirt/libvirt-sock\nend", kind: primitives.Denied, says: "usermod -aG libvirt root"},
+		{name: "a socket that refuses", silent: "qemu", answer: "socket virtqemud-sock\nend", dial: refuse(syscall.EACCES), kind: primitives.Denied, says: "usermod -aG libvirt root"},
+		{name: "guests and no daemon", silent: "qemu", answer: "guests qemu\nend", kind: primitives.Unreachable, says: "it has guests and no socket"},
 		{name: "xl without Xen", answer: "xl\nend", table: ""},
-		{name: "Xen that does not answer", answer: "xen\nend", table: "", kind: primitives.Internal, says: "control domain"},
+		{name: "Xen that does not answer", silent: "xen", answer: "xen\nend", table: "", kind: primitives.Internal, says: "control domain"},
 		{name: "Xen", answer: "xen\nend", table: xlTableOf(), types: "xen"},
-		{name: "Xen beside a dead libvirtd", answer: "xen\nsocket libvirt-sock\nend", table: xlTableOf(), dial: refuse(syscall.ECONNREFUSED), types: "xen", kind: primitives.Unreachable},
+		{name: "Xen beside a dead libvirtd", silent: "qemu lxc", answer: "xen\nsocket libvirt-sock\nend", table: xlTableOf(), dial: refuse(syscall.ECONNREFUSED), types: "xen", kind: primitives.Unreachable},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			client := New(Options{Dial: test.dial, Run: func(_ context.Context, _ string, argv []string) (string, error) {
@@ -60,12 +61,19 @@ func TestHypervisors(t *testing.T) {
 			}})
 			defer client.Close()
 			list, err := client.Hypervisors(context.Background(), "root@lab01")
-			var types []string
+			var types, silent []string
 			for _, hypervisor := range list {
-				types = append(types, hypervisor.Type)
+				if hypervisor.Problem != nil {
+					silent = append(silent, hypervisor.Type)
+				} else {
+					types = append(types, hypervisor.Type)
+				}
 			}
 			if got := strings.Join(types, " "); got != test.types {
 				t.Errorf("found %q, wanted %q", got, test.types)
+			}
+			if got := strings.Join(silent, " "); got != test.silent {
+				t.Errorf("silent are %q, wanted %q", got, test.silent)
 			}
 			if (err != nil) != (test.kind != "") {
 				t.Fatalf("the error is %v", err)

@@ -46,6 +46,7 @@ type Hypervisor struct {
 	URI     string
 	Type    string // "qemu", "lxc", "test", "xen"
 	Version string
+	Problem error // why it does not answer; nil for one that does
 }
 
 // Guest is one guest as its hypervisor shows it.
