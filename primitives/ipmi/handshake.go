@@ -60,7 +60,7 @@ const smoothPackets = 3
 func newHandshake(l *line, who login, suite types.CipherSuiteID) *handshake {
 	l.renew()
 	auth, integrity, crypt, _ := types.GetCipherSuiteAlgorithms(suite)
-	h := &handshake{clock: l.clock, line: l, who: who, suite: suite, auth: auth, tag: byte(l.console), keys: &keys{integrity: integrity}}
+	h := &handshake{clock: l.clock, line: l, who: who, suite: suite, auth: auth, tag: l.nextTag(), keys: &keys{integrity: integrity}}
 	copy(h.random[:], crypto.RandomBytes(len(h.random)))
 	request := rmcpplus.OpenSessionRequest{MessageTag: h.tag, RequestedMaximumPrivilegeLevel: who.privilege, RemoteConsoleSessionID: l.console}
 	request.AuthenticationPayload, request.IntegrityPayload, request.ConfidentialityPayload = rmcpplus.NewAlgorithmPayloads(auth, integrity, crypt)
@@ -186,7 +186,7 @@ const carefulWait = 30 * time.Millisecond
 func (h *handshake) exchangeRandoms(own context.Context, until time.Time) error {
 	times := map[byte]time.Time{}
 	next := func() []byte {
-		h.tag++
+		h.tag = h.line.nextTag()
 		times[h.tag] = h.clock.Now()
 		return h.first()
 	}
@@ -270,7 +270,7 @@ func (h *handshake) activate(own context.Context, until time.Time, s *session) e
 	if err != nil {
 		return failed(primitives.Internal, "RAKP message 3 could not be made", err)
 	}
-	h.tag++
+	h.tag = h.line.nextTag()
 	message := rmcpplus.RAKPMessage3{MessageTag: h.tag, ManagedSystemSessionID: h.managed, KeyExchangeAuthenticationCode: code}
 	packet := plainPacket(types.PayloadTypeRAKPMessage3, message.Pack())
 	before := h.sent

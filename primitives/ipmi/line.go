@@ -26,6 +26,7 @@ type line struct {
 
 	console   uint32   // session id of the present set-up or session, chosen here
 	former    []uint32 // those of set-ups that were given up
+	tag       byte     // of the last message of a set-up (13.17)
 	mail      chan arrival
 	alarm     chan struct{}
 	leaveGate func() // may be called several times
@@ -50,6 +51,13 @@ func (l *line) renew() {
 		l.former = append(l.former, l.console)
 	}
 	l.socket.rename(l)
+}
+
+// nextTag gives each message of all set-ups on this line a tag of its own: a
+// refusal may come so short that nothing else tells which message it answers.
+func (l *line) nextTag() byte {
+	l.tag++
+	return l.tag
 }
 
 // send hands one packet to the network. What the network refuses is a failure

@@ -2,6 +2,7 @@ package ipmi
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -62,7 +63,7 @@ func (n *network) line(to netip.AddrPort, leaveGate func()) (*line, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &line{clock: n.clock, socket: s, to: to, mail: make(chan arrival, mailbox), alarm: make(chan struct{}, 1), leaveGate: leaveGate}
+	l := &line{clock: n.clock, socket: s, to: to, tag: byte(rand.Uint32()), mail: make(chan arrival, mailbox), alarm: make(chan struct{}, 1), leaveGate: leaveGate}
 	s.mu.Lock()
 	s.byAddress[to] = l
 	s.mu.Unlock()

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bougou/go-ipmi/pkg/types"
+
 	"ctys/primitives"
 )
 
@@ -151,5 +153,24 @@ func TestParseStatus(t *testing.T) {
 	}
 	if _, err := parseStatus([]byte{1, 0}); kindOf(err) != primitives.Internal {
 		t.Errorf("two bytes of a status: %v", err)
+	}
+}
+
+// A refusal may come so short that only its tag tells which proposal it answers,
+// so that no two set-ups of one call have the same.
+func TestSetUpsOfOneLineHaveTagsOfTheirOwn(t *testing.T) {
+	c := New(Options{})
+	l, err := c.network.line(netip.MustParseAddrPort("127.0.77.32:623"), func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.hangUp()
+	seen := map[byte]bool{}
+	for range 200 {
+		h := newHandshake(l, login{user: "admin", privilege: types.PrivilegeLevelUser}, types.CipherSuiteID3)
+		if seen[h.tag] {
+			t.Fatalf("tag %d twice", h.tag)
+		}
+		seen[h.tag] = true
 	}
 }
