@@ -428,7 +428,7 @@ func TestBMCOfAMachine(t *testing.T) {
 	world.Latency, world.Jitter = 0, 0
 	world.Add(sim.Machine{Name: "m1", BMC: &sim.BMC{
 		Host: "127.113.1.1", Users: map[string]string{"admin": "a", "oper": "o", "user": "u"}, Limits: map[string]bmc.Privilege{"oper": bmc.Operator, "user": bmc.User},
-	}})
+	}, Boot: time.Hour}) // on the system's clock: it must not be up before the test is done
 	defer world.Close()
 	var heard []string
 	world.Hear(func(e sim.Entry) {
