@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
 	"ctys/primitives"
 	"ctys/scripts"
 	"ctys/stdlib"
@@ -30,6 +31,10 @@ type Options struct {
 
 	Journal         Recorder // nil: none
 	JournalRequired error    // why there is no Journal although destructive writes need one
+
+	// Kept is what a desk keeps of machines between runs; nil: nothing, as where
+	// the caller is elsewhere and keeps it.
+	Kept *journal.Machines
 
 	Inventory *inventory.Inventory // nil: empty
 	Settings  map[string]any       // of the site (inventory.Site.Values); nil: the defaults

@@ -54,6 +54,7 @@ func (a *app) open(s setup) *session {
 	options := luabind.Options{
 		Authority: &s.authority,
 		Plan:      s.plan,
+		Kept:      keptMachines(),
 		Inventory: s.inventory,
 		Settings:  s.site.Values(),
 		Path:      s.path,

@@ -70,6 +70,7 @@ type session struct {
 	down     bool // it is about to take its machine down
 	accepted bool // and its system has taken that request
 	receipt  bool // and the agent has our receipt
+	unkept   bool // what it asked to be kept could not be, so there is none
 	downAt   time.Time
 	report   map[string]any // what the agent has reported for the case that it is gone before its result
 }
@@ -302,10 +303,23 @@ func (s *session) take(event luabind.Event, c *channel) {
 	}
 	asked := event.Kind == luabind.KindReceipt && event.Host == s.host()
 	if asked {
-		s.report = event.Data
+		s.keep(luabind.ReceiptOf(event))
 	}
-	if s.down || asked {
+	if (s.down || asked) && !s.unkept {
 		s.receipt = c.to.send(line{Receipt: event.Seq}) == nil
+	}
+}
+
+// keep puts what the agent has reported where a later run finds it. The name of
+// the machine is ours, whatever the agent calls it.
+func (s *session) keep(receipt luabind.Receipt) {
+	s.report = receipt.Report
+	if s.order.Plan {
+		return
+	}
+	err := receipt.KeepFor(s.host(), s.desk.options.Kept)
+	if s.unkept = err != nil; s.unkept {
+		s.events(luabind.Event{Kind: luabind.KindWarning, At: s.desk.clock.Now(), Text: err.Error()})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ctys/luabind"
+	"ctys/luabind/journal"
 	"ctys/primitives"
 	"ctys/primitives/shutdown"
 	"ctys/primitives/sim"
@@ -19,12 +20,16 @@ import (
 // Capabilities are the powers that a machine of the world has; "" is the desk.
 // Orders for other machines run in nested runtimes with those machines' powers.
 func Capabilities(world *sim.World, machine string) luabind.Capabilities {
-	return capabilities(world, machine, nil)
+	return Desk(world, machine, nil)
 }
 
-func capabilities(world *sim.World, machine string, desk *Relocator) luabind.Capabilities {
+// Desk is Capabilities for a desk that keeps what machines ask it to keep.
+func Desk(world *sim.World, machine string, kept *journal.Machines) luabind.Capabilities {
+	return capabilities(world, machine, &Relocator{world: world, view: world.At(machine), kept: kept})
+}
+
+func capabilities(world *sim.World, machine string, relocator *Relocator) luabind.Capabilities {
 	view := world.At(machine)
-	relocator := &Relocator{world: world, view: view, desk: desk}
 	return luabind.Capabilities{
 		Clock:    world.Clock(),
 		WOL:      view.WOL(),
@@ -43,7 +48,16 @@ func capabilities(world *sim.World, machine string, desk *Relocator) luabind.Cap
 type Relocator struct {
 	world *sim.World
 	view  *sim.View
-	desk  *Relocator // nil at the desk
+	desk  *Relocator        // nil at the desk
+	kept  *journal.Machines // at the desk; nil: nothing is kept
+}
+
+// hub is the desk's relocator.
+func (r *Relocator) hub() *Relocator {
+	if r.desk == nil {
+		return r
+	}
+	return r.desk
 }
 
 // Run runs the order in a nested runtime that has the machine's powers. The
@@ -55,9 +69,16 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	line, closeLine := r.view.Line(ctx, order.Machine.Name)
 	defer closeLine()
 	end := farewell{machine: order.Machine.Name}
-	runtime, err := r.runtime(ctx, order, func(event luabind.Event) {
+	if !order.Plan {
+		end.kept = r.hub().kept
+	}
+	runtime, err := r.runtime(ctx, order, &end, func(event luabind.Event) {
+		lost := end.lost
 		end.take(event)
 		events(event)
+		if end.lost != nil && lost == nil {
+			events(luabind.Event{Kind: luabind.KindWarning, At: r.world.Clock().Now(), Text: end.lost.Error()})
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -94,6 +115,9 @@ type farewell struct {
 	down, accepted bool
 	at             time.Time
 	report         map[string]any // for the case that there is no result
+
+	kept *journal.Machines
+	lost error // why something was not kept, so that no receipt is given
 }
 
 // words are the result where the machine is gone before there is one.
@@ -108,7 +132,8 @@ func (f *farewell) words() map[string]any {
 
 func (f *farewell) take(event luabind.Event) {
 	if event.Kind == luabind.KindReceipt && event.Host == f.machine {
-		f.report = event.Data
+		receipt := luabind.ReceiptOf(event)
+		f.report, f.lost = receipt.Report, receipt.KeepFor(f.machine, f.kept)
 	}
 	if event.Op != "shutdown.apply" || event.Host != f.machine {
 		return
@@ -122,13 +147,11 @@ func (f *farewell) take(event luabind.Event) {
 	}
 }
 
-func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events func(luabind.Event)) (*luabind.Runtime, error) {
-	desk := r.desk
-	if desk == nil {
-		desk = r
-	}
+func (r *Relocator) runtime(ctx context.Context, order luabind.Order, end *farewell, events func(luabind.Event)) (*luabind.Runtime, error) {
 	authority := order.Authority
-	return luabind.New(capabilities(r.world, order.Machine.Name, desk), luabind.Options{
+	view := r.world.At(order.Machine.Name)
+	nested := &Relocator{world: r.world, view: view, desk: r.hub()}
+	return luabind.New(capabilities(r.world, order.Machine.Name, nested), luabind.Options{
 		Authority: &authority,
 		Plan:      order.Plan,
 		Yes:       order.Yes,
@@ -139,6 +162,11 @@ func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events fun
 		Self:      order.Machine.Name,
 		Events:    events,
 		KeyPrefix: luabind.TaskKey(ctx),
+		Receipt: func(ctx context.Context, _ uint64, limit time.Duration) bool {
+			ctx, cancel := primitives.WithTimeout(ctx, r.world.Clock(), limit)
+			defer cancel()
+			return end.lost == nil && view.Confirmed(ctx) == nil
+		},
 	}), nil
 }
 
@@ -162,13 +190,9 @@ func (r *Relocator) ShutDown(ctx context.Context, machine luabind.Machine, reque
 
 // Carry looks into those that can be entered.
 func (r *Relocator) Carry(ctx context.Context, machines []string) (map[string]bool, error) {
-	desk := r
-	if r.desk != nil {
-		desk = r.desk
-	}
 	seen := map[string]bool{}
 	for _, name := range machines {
-		if desk.view.Enter(ctx, name) != nil {
+		if r.hub().view.Enter(ctx, name) != nil {
 			continue
 		}
 		if hypervisors, err := r.world.At(name).Stack().Hypervisors(ctx, ""); err == nil {
