@@ -36,10 +36,10 @@ func readSystem(ctx context.Context) (snapshot, error) {
 	if read.routes, err = defaultRoutes(kernel); err != nil {
 		return snapshot{}, err
 	}
-	wake := openWakeReader()
-	defer wake.close()
-	read.wake = wake.read
-	read.devices = devices{root: "/sys/class/net"}
+	family := openEthtool()
+	defer family.close()
+	read.wake = family.wake
+	read.devices = systemDevices
 	if err := ctx.Err(); err != nil {
 		return snapshot{}, err
 	}

@@ -50,18 +50,21 @@ func TestWakeModes(t *testing.T) {
 		{1 << 20, 1 << 20, Wake{Set: "d", Cause: "the driver offers no mode but d, off"}},
 		{0, 0, Wake{Set: "d", Cause: "the driver offers no mode but d, off"}},
 	} {
-		supported, set, err := parseWake(wakeReply(t, test.mask, test.value))
+		read, err := parseModes(wakeReply(t, test.mask, test.value))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := wake(supported, set); got != test.want {
+		if test.want.Magic() {
+			test.want.Beyond = Beyond
+		}
+		if got := read.wake(); got != test.want {
 			t.Errorf("%b %b: got %+v, want %+v", test.mask, test.value, got, test.want)
 		}
 	}
 }
 
-func TestWakeRequest(t *testing.T) {
-	got, err := wakeRequest(7)
+func TestGetModes(t *testing.T) {
+	got, err := getModes(7)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +110,7 @@ func TestWakeCause(t *testing.T) {
 	}
 }
 
-func FuzzParseWake(f *testing.F) {
+func FuzzParseModes(f *testing.F) {
 	reply := wakeReply(f, 0x3f, 0x20)
 	f.Add(reply)
 	f.Add([]byte{})
@@ -116,11 +119,11 @@ func FuzzParseWake(f *testing.F) {
 	}
 	f.Add(bytes.Repeat([]byte{0xff}, 64))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		supported, set, err := parseWake(data)
+		modes, err := parseModes(data)
 		if err != nil {
 			return
 		}
-		read := wake(supported, set)
+		read := modes.wake()
 		if read.Set == "" || len(read.Supported) > len(wakeLetters) {
 			t.Fatalf("%x: %+v", data, read)
 		}

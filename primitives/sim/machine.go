@@ -1,8 +1,10 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,6 +77,13 @@ type NIC struct {
 	DefaultRoute  bool
 	WakeSupported string // ethtool's letters
 	WakeSet       string // ethtool's letters; empty is "d"
+	WakeDevice    string // power/wakeup of its device; empty is "enabled", where WakeSupported is not
+
+	// RefusesInBridge: its driver takes no Wake-on mode while it is a port of a
+	// bridge, as those of Xen 3.0.2 did.
+	RefusesInBridge bool
+
+	password []byte // SecureOn, while s is set
 }
 
 // Phase is what a machine is doing.
@@ -208,14 +217,20 @@ func (m *machine) subnet() string {
 	return netip.AddrFrom4(bytes).String()
 }
 
-// armed tells whether a magic packet for mac wakes the machine.
+// armed tells whether a magic packet for mac may wake the machine.
 func (m *machine) armed(mac primitives.MAC) bool {
-	for _, nic := range m.NICs {
-		if nic.MAC == mac && strings.Contains(nic.WakeSupported, "g") && strings.Contains(nic.WakeSet, "g") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.NICs, func(n NIC) bool { return n.MAC == mac && n.armed() })
+}
+
+// wakesOn tells whether a magic packet for mac with that password wakes it.
+func (m *machine) wakesOn(mac primitives.MAC, password []byte) bool {
+	return slices.ContainsFunc(m.NICs, func(n NIC) bool {
+		return n.MAC == mac && n.armed() && (!strings.Contains(n.WakeSet, "s") || bytes.Equal(n.password, password))
+	})
+}
+
+func (n NIC) armed() bool {
+	return strings.Contains(n.WakeSupported, "g") && strings.Contains(n.WakeSet, "g") && n.WakeDevice != "disabled"
 }
 
 func (m *machine) nic(name string) *NIC {

@@ -291,22 +291,23 @@ func (w *World) Arm(name, iface, modes string) {
 }
 
 // Wake is a magic packet that arrived in the segment of a machine by whatever
-// way. It tells whether a machine was woken.
-func (w *World) Wake(mac primitives.MAC) (woken bool) {
+// way, with the SecureOn password that it carries. It tells whether a machine was
+// woken.
+func (w *World) Wake(mac primitives.MAC, password ...byte) (woken bool) {
 	w.locked(func() {
 		for _, m := range w.machines {
-			woken = w.wake(m, mac) || woken
+			woken = w.wake(m, mac, password) || woken
 		}
 	})
 	return woken
 }
 
 // WakeIn is Wake for the machines whose directed broadcast address this is.
-func (w *World) WakeIn(broadcast string, mac primitives.MAC) (woken bool) {
+func (w *World) WakeIn(broadcast string, mac primitives.MAC, password ...byte) (woken bool) {
 	w.locked(func() {
 		for _, m := range w.machines {
 			if m.subnet() == broadcast {
-				woken = w.wake(m, mac) || woken
+				woken = w.wake(m, mac, password) || woken
 			}
 		}
 	})
@@ -314,8 +315,8 @@ func (w *World) WakeIn(broadcast string, mac primitives.MAC) (woken bool) {
 }
 
 // wake is a packet that reached a machine's own interfaces.
-func (w *World) wake(m *machine, mac primitives.MAC) bool {
-	if m.parent != nil || m.phase != Off || !m.armed(mac) {
+func (w *World) wake(m *machine, mac primitives.MAC, password []byte) bool {
+	if m.parent != nil || m.phase != Off || !m.wakesOn(mac, password) {
 		return false
 	}
 	w.powerOn(m, WhyWake)
