@@ -105,10 +105,11 @@ type work struct {
 	waker waker
 }
 
-// offers refuses what the driver does not have, before anything is set.
+// offers refuses what the driver does not have, before anything is set. One that
+// does not know the question has nothing.
 func (w *work) offers(wanted modes) error {
 	has, err := w.waker.modes(w.card.Index)
-	if err != nil {
+	if err != nil && primitives.KindOf(err) != primitives.Unsupported {
 		return w.failed("its Wake-on modes cannot be read", err)
 	}
 	if missing := wanted.set &^ has.supported; missing != 0 {

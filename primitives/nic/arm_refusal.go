@@ -91,7 +91,7 @@ func (w *work) failed(what string, err error) error {
 	case kind == primitives.Denied:
 		hint = "This needs root (CAP_NET_ADMIN, and a /sys that can be written)"
 	case errors.Is(err, syscall.EINVAL):
-		kind, hint = primitives.Unsupported, w.outside("If it is down, take it up first: ip link set "+w.card.Name+" up")
+		kind, hint = primitives.Unsupported, w.outside(w.upFirst(hint))
 	case errors.Is(err, syscall.ENODEV):
 		kind, hint = primitives.Invalid, "The interface is gone"
 	}
@@ -108,6 +108,14 @@ func kernelWords(err error) string {
 		return fmt.Sprintf("%s (%v)", refusal.Message, refusal.Err)
 	}
 	return refusal.Err.Error()
+}
+
+// upFirst: some drivers take modes only while the interface is up.
+func (w *work) upFirst(other string) string {
+	if w.card.Up {
+		return other
+	}
+	return "It is down, and some drivers take a mode only while it is up: ip link set " + w.card.Name + " up"
 }
 
 // outside says what helps a port whose driver takes the mode only outside of a

@@ -54,6 +54,9 @@ type Wake struct {
 // therefore promises a wake-up only where it was tried once.
 const Beyond = "the firmware's settings (Wake-on-LAN or power-on by PCIe on; ErP, EuP and deep sleep off), and whether the card has standby power while the machine is off"
 
+// beyondDevice is added where a card has g and its device no power/wakeup.
+const beyondDevice = "its device has no power/wakeup: neither its bus nor the firmware's tables tell the kernel that it can wake the machine"
+
 // Magic tells whether the driver can wake on a magic packet.
 func (w Wake) Magic() bool {
 	for _, letter := range w.Supported {

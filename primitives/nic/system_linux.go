@@ -127,6 +127,9 @@ func (f facts) describe(link netlink.Link) Interface {
 		Wake:         f.wake(attrs.Index),
 	}
 	described.Wake.Device = device.wakeup
+	if described.Wake.Magic() && device.wakeup == "" {
+		described.Wake.Beyond += "; " + beyondDevice
+	}
 	if bond, ok := link.(*netlink.Bond); ok {
 		described.ActiveSlave = f.name(bond.ActiveSlave)
 	}
