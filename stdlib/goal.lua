@@ -9,6 +9,7 @@
 -- request, that record here, and silence on every probe. That is worded so:
 -- nobody has seen the machine off.
 
+local moment = require "moment"
 local power = require "power"
 
 local M = {}
@@ -19,12 +20,6 @@ local SILENT, LOOK_EVERY = 10, 1
 
 local function clock(time)
   return string.format("%.0f s", time)
-end
-
--- The time of day of a moment, in UTC.
-local function hour(moment)
-  local second = math.floor(moment) % 86400
-  return string.format("%02d:%02d:%02d UTC", math.floor(second / 3600), math.floor(second / 60) % 60, second % 60)
 end
 
 -- The end of a machine that missed its goal, or was not seen to reach it: who
@@ -79,7 +74,7 @@ local function silent(machine, row, report, seconds)
   end
   return {
     state = "unknown", seen_by = "probe",
-    text = string.format("%s went down at %s, unreachable since %s, not seen off", machine, hour(report.at or gone_since), hour(gone_since)),
+    text = string.format("%s went down at %s, unreachable since %s, not seen off", machine, moment.hour(report.at or gone_since), moment.hour(gone_since)),
     data = { unreachable_since = gone_since },
   }
 end
