@@ -56,7 +56,8 @@ local function seen_off(machine, seconds)
   })
 end
 
-local function silent(machine, row, report, seconds)
+-- The moment since which nobody answers, or nil where somebody does.
+local function silence(machine, row, seconds)
   local gone_since
   local gone = poll(seconds, function()
     if power.answers(row.address or machine, row.port) then
@@ -66,16 +67,24 @@ local function silent(machine, row, report, seconds)
     gone_since = gone_since or task.now()
     return task.now() - gone_since >= SILENT
   end)
-  if not gone then
+  return gone and gone_since
+end
+
+-- What silence says of a machine that nobody can see.
+---@param went string what it did: "went down"
+---@param goal string what nobody has seen it: "off"
+local function silent(machine, row, report, seconds, went, goal)
+  local since = silence(machine, row, seconds)
+  if not since then
     return missed(machine, "timeout", { state = "on", seen_by = "probe", text = string.format("%s took the request and still answers after %s", machine, clock(seconds)) })
   end
   if not report.accepted then
-    return missed(machine, "unreachable", { state = "unknown", seen_by = "probe", text = machine .. " stopped answering, and its last record did not arrive: not seen off" })
+    return missed(machine, "unreachable", { state = "unknown", seen_by = "probe", text = string.format("%s stopped answering, and its last record did not arrive: not seen %s", machine, goal) })
   end
   return {
     state = "unknown", seen_by = "probe",
-    text = string.format("%s went down at %s, unreachable since %s, not seen off", machine, moment.hour(report.at or gone_since), moment.hour(gone_since)),
-    data = { unreachable_since = gone_since },
+    text = string.format("%s %s at %s, unreachable since %s, not seen %s", machine, went, moment.hour(report.at or since), moment.hour(since), goal),
+    data = { unreachable_since = since },
   }
 end
 
@@ -94,7 +103,56 @@ function M.off(machine, report, seconds)
   if step.planning() then return { state = "off", text = machine .. " would be off" } end
   if action.is_here(machine) then return still_here(machine, seconds) end
   if row.bmc or row.parent then return seen_off(machine, seconds) end
-  return silent(machine, row, report, seconds)
+  return silent(machine, row, report, seconds, "went down", "off")
+end
+
+-- This machine, whose run sleeps with it: time that has passed between two looks
+-- is time that nobody was awake.
+local function slept_here(machine, seconds)
+  local before = task.now()
+  local gap = poll(seconds, function()
+    local now = task.now()
+    local slept = now - before > SILENT and now - before
+    before = now
+    return slept
+  end)
+  if not gap then return still_here(machine, seconds) end
+  return { state = "on", seen_by = "itself", text = string.format("%s slept for %s, until %s, and is up again", machine, clock(gap), moment.hour(before)) }
+end
+
+-- The hypervisor that carries it tells sleep from power.
+local function seen_asleep(machine, row, seconds)
+  local last
+  local asleep = poll(seconds, function()
+    local ok, guest = pcall(power.guest, row)
+    last = ok and guest and guest.state or "unknown"
+    return last == "suspended"
+  end)
+  if asleep then return { state = "suspended", seen_by = "hypervisor", text = machine .. " is suspended, by the word of its hypervisor" } end
+  return missed(machine, "timeout", { state = "unknown", seen_by = "hypervisor",
+    text = string.format("%s is not suspended after %s, by the word of its hypervisor: %s", machine, clock(seconds), last) })
+end
+
+-- A BMC calls a machine on that is suspended to RAM, and so proves nothing; one
+-- that it calls off has lost its memory.
+local function with_bmc(machine, row, seen)
+  if not row.bmc or seen.state ~= "unknown" then return seen end
+  local by_bmc = power.state(machine, LOOK_EVERY * SILENT)
+  if by_bmc.state ~= "off" then return seen end
+  return missed(machine, "internal", { state = "off", seen_by = "bmc", text = machine .. " was to be suspended to RAM and is off, by the word of its BMC: its memory is lost" })
+end
+
+--- Waits until a machine that was told to sleep does so.
+---@param to_ram boolean suspended to RAM, which a BMC calls on; else hibernated, which is off
+---@param report table as for M.off
+---@return table end of the target, see stdlib/targets.lua
+function M.asleep(machine, to_ram, report, seconds)
+  local row, word = inventory.machine(machine) or { name = machine, address = machine }, to_ram and "suspended" or "hibernated"
+  if step.planning() then return { state = word, text = string.format("%s would be %s", machine, word) } end
+  if action.is_here(machine) then return slept_here(machine, seconds) end
+  if not to_ram and (row.bmc or row.parent) then return seen_off(machine, seconds) end
+  if row.parent and not row.bmc then return seen_asleep(machine, row, seconds) end
+  return with_bmc(machine, row, silent(machine, row, report, seconds, "went to sleep", "asleep"))
 end
 
 --- Waits until a machine that was told to reboot runs another boot than before.

@@ -1,0 +1,110 @@
+-- cancel_bridge: a bridge whose port cannot be armed while it is one. It is
+-- dissolved just before the machine goes down, and comes back where the machine
+-- does not: from here, and if this run dies, by the guards.
+--
+--     local bridges = require "cancel_bridge"
+--     bridges.dissolve(order, way, "br0", "eth0")   -- way.left says what was left behind
+--     bridges.restore(order, way)                   -- the machine stays up
+--     bridges.leave(way)                            -- it goes down
+
+local machines = require "cancel_machine"
+local requests = require "cancel_request"
+
+local M = {}
+
+-- How much longer than the run itself may take the guard waits that restores the
+-- bridge by the clock.
+local SPARE = 300
+
+---@class cancel.Left
+---@field bridge string
+---@field snapshot table what bridge.restore goes by
+
+local function managers_of(name)
+  local ok, list = pcall(bridge.managers, name)
+  return ok and list or {}
+end
+
+local function names_of(list)
+  local words = {}
+  for i, manager in ipairs(list) do words[i] = string.format("%s (%s)", manager.name, manager.by or "it runs") end
+  return table.concat(words, ", ")
+end
+
+-- Who owns a bridge would put it back together.
+local function who_fights_back(name)
+  local list = managers_of(name)
+  if #list == 0 then return "" end
+  return string.format("; %s %s %s and would fight back", names_of(list), #list == 1 and "manages" or "manage", name)
+end
+
+--- What a plan says of it.
+function M.words(order, name)
+  if requests.sleeps(order.wanted) then return "leave the machine up, with " .. name .. " as it is" end
+  return string.format("snapshot %s, have guards that restore it if the power-off does not happen, dissolve it and arm then%s", name, who_fights_back(name))
+end
+
+local function refuse(name, why)
+  error({ kind = "unsupported", op = "cancel", host = name, message = why }, 0)
+end
+
+-- A machine that only sleeps comes back with the same network, or its guests
+-- would be cut off when it wakes.
+local function refuse_asleep(order, name)
+  if not requests.sleeps(order.wanted) then return end
+  refuse(name, string.format("%s cannot be dissolved under a machine that is only suspended: its guests would wake without it; POWEROFF can", name))
+end
+
+-- Two guards restore it if this run dies or nothing comes of the power-off.
+local function guard(order, name, snapshot)
+  local guarded = bridge.guard{ snapshot = snapshot, after = machines.delay(order) + SPARE }
+  local words = {}
+  if guarded.child then words[#words + 1] = "a process beside this run" end
+  if guarded.timer == true then words[#words + 1] = string.format("a timer, after %.0f s", guarded.after) end
+  if #words == 0 then
+    refuse(name, name .. " is not dissolved, because nothing could restore it if this run died: " .. tostring(guarded.timer))
+  end
+  step.note(string.format("if the power-off does not happen, %s is restored by this run, else by %s", name, table.concat(words, " and ")))
+end
+
+--- Takes a bridge apart, so that its port can be armed. What was begun is in
+--- way.left from before the first change.
+function M.dissolve(order, way, name, port)
+  refuse_asleep(order, name)
+  local against = who_fights_back(name)
+  if against ~= "" then step.warn(port .. " has to leave " .. name .. against) end
+  local snapshot = journal.keep("bridge " .. name .. " of " .. order.machine, function() return bridge.snapshot(name) end)
+  way.left = { bridge = name, snapshot = snapshot }
+  guard(order, name, snapshot)
+  step.run(string.format("dissolve %s, %s gets its addresses", name, port), function() bridge.dissolve{ snapshot = snapshot, port = port } end)
+end
+
+--- A port that is in a bridge again: somebody else has put it there.
+function M.came_back(way, seen)
+  local list = managers_of(way.left.bridge)
+  error({ kind = "busy", op = "cancel", host = seen.name, message = string.format(
+    "%s is a port of %s again: %s", seen.name, seen.master, #list > 0 and names_of(list) .. " has put it back; stop it there first" or "somebody has put it back") }, 0)
+end
+
+--- Puts the bridge back together, and then takes the guards off. Where it is not
+--- restored they stay, and act when this run ends.
+function M.restore(order, way)
+  local left = way.left
+  local ok, err = pcall(step.run, "restore " .. left.bridge, function() bridge.restore{ snapshot = left.snapshot } end)
+  if not ok then
+    step.warn(string.format("%s of %s is not restored: %s; the guards try again when this run has ended", left.bridge, order.machine, tostring(err.message or err)))
+    return
+  end
+  way.left = nil
+  bridge.unguard()
+end
+
+--- The machine's system has taken the power-off: a guard that acted now would
+--- take the way back.
+function M.leave(way)
+  local ok, err = pcall(bridge.unguard)
+  if not ok then step.warn("a guard could not be taken off, and may restore " .. way.left.bridge .. " while the machine goes down: " .. tostring(err.message or err)) end
+  way.left = nil
+end
+
+return M
