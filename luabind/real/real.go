@@ -61,7 +61,7 @@ func New(options Options) (luabind.Capabilities, func() error) {
 		Clock:    clock,
 		WOL:      wol.New(),
 		NIC:      nic.New(),
-		Bridge:   bridge.New(),
+		Bridge:   bridge.New(bridge.Options{}),
 		IPMI:     bmcs,
 		Shutdown: down,
 		Probe:    probe.New(probe.Options{Clock: clock}),
