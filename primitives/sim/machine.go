@@ -45,7 +45,11 @@ type Machine struct {
 
 	IgnoresACPI      bool // does not react to its power button
 	IgnoresFirstACPI int  // loses so many presses after each start; those during the boot count
-	HangsInShutdown  bool // begins to shut down and never ends
+	HangsInShutdown  bool // begins to shut down or to sleep and never ends
+
+	// NoSuspend and NoHibernate are why its system cannot; empty: hardware can, a
+	// guest's hypervisor offers it neither.
+	NoSuspend, NoHibernate string
 
 	Autostart      bool   // starts when its host has booted
 	Transient      bool   // its hypervisor forgets it when it is off
@@ -101,12 +105,16 @@ const (
 	Halted       Phase = "halted" // powered, and runs nothing any more
 	Paused       Phase = "paused"
 	Saved        Phase = "saved" // off, with an image
+
+	// By its own system: asleep, as a BMC that watches the main power sees it off.
+	Suspended  Phase = "suspended"  // in memory
+	Hibernated Phase = "hibernated" // on its disk
 )
 
 // Power is what a BMC or hypervisor calls the phase.
 func (p Phase) Power() primitives.Power {
 	switch p {
-	case Off, Saved:
+	case Off, Saved, Suspended, Hibernated:
 		return primitives.PowerOff
 	}
 	return primitives.PowerOn
@@ -143,6 +151,10 @@ type machine struct {
 	boots   int    // changes boot_id
 	started string // when it was started
 	level   int    // run level, where one was asked for
+
+	slept    time.Duration // by its own system, in this boot
+	sleeping time.Time     // when that began, while it does
+
 	bmc     service
 	watched set[waiter]
 	lines   map[*line]struct{}
