@@ -209,7 +209,7 @@ function M.suspend(guest, order) return guests.suspend(guest, M.deadline(guest, 
 --- The machine itself: only when every guest has reached its goal, and with WOL
 --- the way back is made, or by FORCE.
 function M.take_down(order, report, way)
-  report.boot_id = machines.own_boot_id() -- before the looks, which are to be fresh
+  machines.note_witness(report) -- before the looks, which are to be fresh
   local looked = task.now()
   if not M.may_go_down(order, report) then return end
   if way and not M.arm(order, report, way) then return end

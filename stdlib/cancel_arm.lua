@@ -100,7 +100,7 @@ function M.way(order)
   if #cards == 0 then cannot_be_armed(asked.name .. ": nothing physical carries it") end
   cards = armable(cards, asked.name)
   step.note(string.format("the interface to be armed is %s%s", targets.names(cards),
-    typed and "" or string.format(", which carries %s (the default route's, else the first physical one)", asked.name)))
+    typed and "" or string.format("%s (the default route's, else the first physical one)", cards[1].name ~= asked.name and ", which carries " .. asked.name or "")))
   local way = { cards = cards, back = way_back.of(order, asked, cards), bridge = bridges_of(cards) }
   if reset.by_packet(order) then wakes.check_sender(order, way.back) end
   return way
@@ -152,7 +152,7 @@ local function arm_all(order, way)
   end)
   way.back.armed_at = task.now()
   local beyond = way.cards[1].wake.beyond
-  if beyond then step.note(beyond) end
+  if beyond then step.note("what decides beside that and cannot be seen from here: " .. beyond) end
   step.would("have the caller keep the way back: " .. way_back.words(way.back))
 end
 

@@ -9,6 +9,7 @@
 
 local machines = require "cancel_machine"
 local requests = require "cancel_request"
+local targets = require "targets"
 
 local M = {}
 
@@ -20,22 +21,26 @@ local SPARE = 300
 ---@field bridge string
 ---@field snapshot table what bridge.restore goes by
 
-local function managers_of(name)
+-- The programs that would put a bridge back together while it is dissolved.
+local function against(name)
   local ok, list = pcall(bridge.managers, name)
-  return ok and list or {}
+  local fight = {}
+  for _, manager in ipairs(ok and list or {}) do
+    if manager.fights_back then fight[#fight + 1] = manager end
+  end
+  return fight
 end
 
-local function names_of(list)
+-- Who would, and what can be done about it.
+local function words_of(list)
   local words = {}
-  for i, manager in ipairs(list) do words[i] = string.format("%s (%s)", manager.name, manager.by or "it runs") end
-  return table.concat(words, ", ")
+  for i, manager in ipairs(list) do words[i] = string.format("%s (%s)", manager.name, manager.advice or table.concat(manager.seen or {}, ", ")) end
+  return table.concat(words, "; ")
 end
 
--- Who owns a bridge would put it back together.
 local function who_fights_back(name)
-  local list = managers_of(name)
-  if #list == 0 then return "" end
-  return string.format("; %s %s %s and would fight back", names_of(list), #list == 1 and "manages" or "manage", name)
+  local list = against(name)
+  return #list > 0 and string.format("; %s has it in its hands and will fight back: %s", targets.names(list), words_of(list)) or ""
 end
 
 --- What a plan says of it.
@@ -55,15 +60,12 @@ local function refuse_asleep(order, name)
   refuse(name, string.format("%s cannot be dissolved under a machine that is only suspended: its guests would wake without it; POWEROFF can", name))
 end
 
--- Two guards restore it if this run dies or nothing comes of the power-off.
+-- Two guards restore it if this run dies or nothing comes of the power-off. Where
+-- none stands, this raises.
 local function guard(order, name, snapshot)
-  local guarded = bridge.guard{ snapshot = snapshot, after = machines.delay(order) + SPARE }
-  local words = {}
-  if guarded.child then words[#words + 1] = "a process beside this run" end
+  local guarded, words = bridge.guard{ snapshot = snapshot, after = machines.delay(order) + SPARE }, {}
+  if guarded.child == true then words[#words + 1] = "a process beside this run" end
   if guarded.timer == true then words[#words + 1] = string.format("a timer, after %.0f s", guarded.after) end
-  if #words == 0 then
-    refuse(name, name .. " is not dissolved, because nothing could restore it if this run died: " .. tostring(guarded.timer))
-  end
   step.note(string.format("if the power-off does not happen, %s is restored by this run, else by %s", name, table.concat(words, " and ")))
 end
 
@@ -71,8 +73,8 @@ end
 --- way.left from before the first change.
 function M.dissolve(order, way, name, port)
   refuse_asleep(order, name)
-  local against = who_fights_back(name)
-  if against ~= "" then step.warn(port .. " has to leave " .. name .. against) end
+  local fight = who_fights_back(name)
+  if fight ~= "" then step.warn(port .. " has to leave " .. name .. fight) end
   local snapshot = journal.keep("bridge " .. name .. " of " .. order.machine, function() return bridge.snapshot(name) end)
   way.left = { bridge = name, snapshot = snapshot }
   guard(order, name, snapshot)
@@ -81,9 +83,9 @@ end
 
 --- A port that is in a bridge again: somebody else has put it there.
 function M.came_back(way, seen)
-  local list = managers_of(way.left.bridge)
+  local list = against(way.left.bridge)
   error({ kind = "busy", op = "cancel", host = seen.name, message = string.format(
-    "%s is a port of %s again: %s", seen.name, seen.master, #list > 0 and names_of(list) .. " has put it back; stop it there first" or "somebody has put it back") }, 0)
+    "%s is a port of %s again: %s", seen.name, seen.master, #list > 0 and words_of(list) or "somebody has put it back") }, 0)
 end
 
 --- Puts the bridge back together, and then takes the guards off. Where it is not
@@ -102,8 +104,12 @@ end
 --- The machine's system has taken the power-off: a guard that acted now would
 --- take the way back.
 function M.leave(way)
-  local ok, err = pcall(bridge.unguard)
-  if not ok then step.warn("a guard could not be taken off, and may restore " .. way.left.bridge .. " while the machine goes down: " .. tostring(err.message or err)) end
+  local ok, acted = pcall(bridge.unguard)
+  if not ok then
+    step.warn("a guard could not be taken off, and may restore " .. way.left.bridge .. " while the machine goes down: " .. tostring(acted.message or acted))
+  elseif acted then
+    step.warn("a guard has restored " .. way.left.bridge .. " before the machine went down: a packet may not wake it")
+  end
   way.left = nil
 end
 

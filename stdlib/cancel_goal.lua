@@ -58,15 +58,18 @@ function M.reset(order, told)
   return reset.reset(order, told.boot_id, M.boot_id_of(order.machine))
 end
 
-local function off(order, told, seconds)
+-- What the machine's agent said last.
+local function last_word(told)
   local accepted = told.accepted
-  return goal.off(order.machine, { accepted = accepted, at = type(accepted) == "table" and accepted.at or told.at }, seconds)
+  return { accepted = accepted, at = type(accepted) == "table" and accepted.at or told.at, slept = told.slept }
+end
+
+local function off(order, told, seconds)
+  return goal.off(order.machine, last_word(told), seconds)
 end
 
 local function asleep(order, told, seconds)
-  local accepted = told.accepted
-  return goal.asleep(order.machine, order.wanted.method == "pause",
-    { accepted = accepted, at = type(accepted) == "table" and accepted.at or told.at }, seconds)
+  return goal.asleep(order.machine, order.wanted.method == "pause", last_word(told), seconds)
 end
 
 local function rebooted(order, told, seconds)

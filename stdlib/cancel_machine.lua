@@ -22,15 +22,22 @@ function M.can_go_down(order)
   if not reset.by_bmc(order) then shutdown.supported(request_of(order)) end
 end
 
-function M.own_boot_id()
-  local ok, identity = pcall(shutdown.identity)
-  return ok and identity.boot_id or nil
+-- Which boot of the machine this is, and how long it has slept in it.
+local function identity()
+  local ok, known = pcall(shutdown.identity)
+  return ok and known or {}
+end
+
+--- What a look afterwards is compared with.
+function M.note_witness(report)
+  local now = identity()
+  report.boot_id, report.slept = now.boot_id, now.slept
 end
 
 --- Which boot of the machine this is, and whether it is in the run level of the
 --- order.
 function M.witness(order)
-  return { boot_id = M.own_boot_id(), in_run_level = order.level and shutdown.in_run_level(order.level) or nil }
+  return { boot_id = identity().boot_id, in_run_level = order.level and shutdown.in_run_level(order.level) or nil }
 end
 
 local function barred(report, why, kind)
@@ -153,7 +160,7 @@ function M.tell(order, report)
     keep = { way_back = report.way_back, ran = report.ran, method = order.wanted.method, address = row.address }
   end
   local told = journal.receipt{ deadline = RECEIPT, keep = keep, machine = not action.here() and order.machine or nil,
-    report = { exit = 0, boot_id = report.boot_id, ran = report.ran, guests = report.guests, way_back = report.way_back, unarmed = report.unarmed } }
+    report = { exit = 0, boot_id = report.boot_id, slept = report.slept, ran = report.ran, guests = report.guests, way_back = report.way_back, unarmed = report.unarmed } }
   if not told then step.warn("the caller has not said in " .. RECEIPT .. " s that it has what it needs to know" .. (keep and ", the way back among it" or "")) end
   return told
 end

@@ -106,18 +106,14 @@ function M.off(machine, report, seconds)
   return silent(machine, row, report, seconds, "went down", "off")
 end
 
--- This machine, whose run sleeps with it: time that has passed between two looks
--- is time that nobody was awake.
-local function slept_here(machine, seconds)
-  local before = task.now()
-  local gap = poll(seconds, function()
-    local now = task.now()
-    local slept = now - before > SILENT and now - before
-    before = now
-    return slept
+-- This machine, whose run sleeps with it: its kernel counts how long that was.
+local function slept_here(machine, before, seconds)
+  local slept = poll(seconds, function()
+    local now = shutdown.identity().slept or 0
+    return now > before and now - before
   end)
-  if not gap then return still_here(machine, seconds) end
-  return { state = "on", seen_by = "itself", text = string.format("%s slept for %s, until %s, and is up again", machine, clock(gap), moment.hour(before)) }
+  if not slept then return still_here(machine, seconds) end
+  return { state = "on", seen_by = "itself", text = string.format("%s slept for %s, until %s, and is up again", machine, clock(slept), moment.hour(task.now())) }
 end
 
 -- The hypervisor that carries it tells sleep from power.
@@ -133,23 +129,23 @@ local function seen_asleep(machine, row, seconds)
     text = string.format("%s is not suspended after %s, by the word of its hypervisor: %s", machine, clock(seconds), last) })
 end
 
--- A BMC calls a machine on that is suspended to RAM, and so proves nothing; one
--- that it calls off has lost its memory.
+-- What its BMC says of a machine that is suspended to RAM proves nothing: some
+-- go by the main power and call it off, others by its state and call it on.
 local function with_bmc(machine, row, seen)
-  if not row.bmc or seen.state ~= "unknown" then return seen end
-  local by_bmc = power.state(machine, LOOK_EVERY * SILENT)
-  if by_bmc.state ~= "off" then return seen end
-  return missed(machine, "internal", { state = "off", seen_by = "bmc", text = machine .. " was to be suspended to RAM and is off, by the word of its BMC: its memory is lost" })
+  if not row.bmc or (seen.exit or 0) ~= 0 then return seen end
+  local by_bmc = power.state(machine, SILENT)
+  seen.text = string.format("%s (its BMC says %s, which of a machine suspended to RAM proves nothing)", seen.text, by_bmc.state)
+  return seen
 end
 
 --- Waits until a machine that was told to sleep does so.
 ---@param to_ram boolean suspended to RAM, which a BMC calls on; else hibernated, which is off
----@param report table as for M.off
+---@param report table as for M.off, and slept: the seconds that this boot had slept before
 ---@return table end of the target, see stdlib/targets.lua
 function M.asleep(machine, to_ram, report, seconds)
   local row, word = inventory.machine(machine) or { name = machine, address = machine }, to_ram and "suspended" or "hibernated"
   if step.planning() then return { state = word, text = string.format("%s would be %s", machine, word) } end
-  if action.is_here(machine) then return slept_here(machine, seconds) end
+  if action.is_here(machine) then return slept_here(machine, report.slept or 0, seconds) end
   if not to_ram and (row.bmc or row.parent) then return seen_off(machine, seconds) end
   if row.parent and not row.bmc then return seen_asleep(machine, row, seconds) end
   return with_bmc(machine, row, silent(machine, row, report, seconds, "went to sleep", "asleep"))

@@ -59,19 +59,17 @@ function M.contains(net, address)
   return value ~= nil and text_of((first_of(value, net.bits))) .. "/" .. net.bits == net.prefix
 end
 
--- Not of a network: loopback, link-local (RFC 3927).
-local function is_own(net)
-  return net.prefix:find("^127%.") or net.prefix:find("^169%.254%.")
-end
+-- What an interface gives itself (RFC 3927) is no subnet that others know of.
+local function is_link_local(net) return net.prefix:find("^169%.254%.") ~= nil end
 
 --- The first subnet among the addresses of an interface that has a directed
 --- broadcast address; nil where none has.
 ---@param card table as one element of nic.list
 ---@return subnet.Subnet?
 function M.of(card)
-  for _, address in ipairs(card.addresses or {}) do
+  for _, address in ipairs(card.kind ~= "loopback" and card.addresses or {}) do
     local net = M.parse(address)
-    if net and net.broadcast and not is_own(net) then return net end
+    if net and net.broadcast and not is_link_local(net) then return net end
   end
 end
 

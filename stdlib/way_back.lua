@@ -78,7 +78,7 @@ local function destination(order, net, asked)
   if not net then
     targets.refuse(string.format('"BROADCAST:": no IPv4 address of %s has a subnet to broadcast in; type the address', asked.name))
   end
-  return net.broadcast, typed.port
+  return net.broadcast, typed.port or row.broadcast_port
 end
 
 --- Describes the way back of the machine that this runs on.
@@ -138,23 +138,27 @@ function M.macs(back)
   return list
 end
 
--- The interface of this machine that is in a subnet.
+-- The interface of this machine that is in a subnet, and whether it is in any.
 local function interface_in(net)
+  local in_any = false
   for _, card in ipairs(nic.list()) do
-    for _, address in ipairs(card.addresses or {}) do
+    for _, address in ipairs(card.kind ~= "loopback" and card.addresses or {}) do
       local own = subnet.parse(address)
-      if own and own.prefix == net then return card.name end
+      if own and own.prefix == net then return card.name, true end
+      in_any = in_any or own ~= nil
     end
   end
+  return nil, in_any
 end
 
 --- The interface here on which a raw frame reaches the machine: one in its
 --- subnet, else the first.
 function M.interface(back)
-  local near = back.subnet and interface_in(back.subnet)
+  local near, in_any
+  if back.subnet then near, in_any = interface_in(back.subnet) end
   if near then return near end
   local first = nic.default().name
-  if back.subnet then
+  if in_any then
     step.warn(string.format("no interface here is in %s, and a raw frame does not leave its segment: it is sent on %s all the same", back.subnet, first))
   end
   return first

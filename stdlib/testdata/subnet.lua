@@ -21,5 +21,6 @@ local net = subnet.parse("192.168.3.128/25")
 assert(subnet.contains(net, "192.168.3.200") and not subnet.contains(net, "192.168.3.100"))
 assert(not subnet.contains(net, "fd00::1") and not subnet.contains(net, "lab01"))
 
-assert(subnet.of{ addresses = { "fe80::1/64", "127.0.0.1/8", "169.254.1.1/16", "10.0.0.1/32", "10.0.7.1/24", "10.0.8.1/24" } }.prefix == "10.0.7.0/24")
+assert(subnet.of{ kind = "loopback", addresses = { "127.0.0.1/8" } } == nil)
+assert(subnet.of{ kind = "bridge", addresses = { "fe80::1/64", "169.254.1.1/16", "10.0.0.1/32", "10.0.7.1/24", "10.0.8.1/24" } }.prefix == "10.0.7.0/24")
 assert(subnet.of{ addresses = { "fd00::1/64" } } == nil and subnet.of{} == nil)

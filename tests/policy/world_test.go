@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"ctys/luabind"
 	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
 	"ctys/luabind/simulated"
 	"ctys/primitives"
 	"ctys/primitives/sim"
@@ -33,6 +35,7 @@ type scene struct {
 	types     []any          // -T
 	options   map[string]any // in a target's own parentheses
 	desk      string         // machine on which ctys is called; "" is the operator's own
+	kept      *journal.Machines
 	events    []luabind.Event
 	stopAt    string // the run is stopped when a step of this name begins
 }
@@ -40,6 +43,7 @@ type scene struct {
 func newScene(t testing.TB, build func(clock *sim.Clock) *sim.World) *scene {
 	clock := sim.NewClock(time.Unix(1_700_000_000, 0))
 	s := &scene{t: t, clock: clock, world: build(clock), rows: map[string]string{}, site: inventory.DefaultSite().Values()}
+	s.kept = &journal.Machines{Dir: filepath.Join(t.TempDir(), "machines"), Clock: clock}
 	t.Cleanup(s.world.Close)
 	return s
 }
@@ -102,8 +106,9 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	path := simulated.Path(s.overrides)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	runtime := luabind.New(simulated.Capabilities(s.world, s.desk), luabind.Options{
+	runtime := luabind.New(simulated.Desk(s.world, s.desk, s.kept), luabind.Options{
 		Authority: s.authority(path, action),
+		Kept:      s.kept,
 		Inventory: s.inventory(),
 		Settings:  s.site,
 		Yes:       s.yes,
