@@ -28,8 +28,9 @@ const childWait = 20 * time.Second
 
 // child is the guard that outlives this process.
 type child struct {
-	word *os.File // only this process has it open: it ends with it
-	said *os.File // at its end when the child is gone
+	word  *os.File // only this process has it open: it ends with it
+	said  *os.File
+	ended chan struct{} // closed when the child is gone
 }
 
 // startChild starts the child and waits until it watches. It has a session of
@@ -77,13 +78,16 @@ func startWithPipes(command *exec.Cmd) (*child, error) {
 		return nil, err
 	}
 	defer says.Close()
-	started := &child{word: word, said: said}
+	started := &child{word: word, said: said, ended: make(chan struct{})}
 	command.Stdin, command.Stdout = hears, says
 	if err := command.Start(); err != nil {
 		started.close()
 		return nil, err
 	}
-	go command.Wait()
+	go func() {
+		defer close(started.ended)
+		_ = command.Wait()
+	}()
 	return started, nil
 }
 
@@ -92,19 +96,10 @@ func (g *child) close() {
 	g.said.Close()
 }
 
-// bound makes reads of what the child says end with a context.
-func (g *child) bound(ctx context.Context, clock primitives.Clock) (context.Context, func()) {
-	ctx, cancel := primitives.WithTimeout(ctx, clock, childWait)
-	stop := context.AfterFunc(ctx, func() { _ = g.said.SetReadDeadline(time.Unix(1, 0)) })
-	return ctx, func() {
-		stop()
-		cancel()
-	}
-}
-
 func (g *child) awaitWatching(ctx context.Context, clock primitives.Clock) error {
-	ctx, release := g.bound(ctx, clock)
-	defer release()
+	ctx, cancel := primitives.WithTimeout(ctx, clock, childWait)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { _ = g.said.SetReadDeadline(time.Unix(1, 0)) })()
 	line, err := bufio.NewReader(io.LimitReader(g.said, 4096)).ReadString('\n')
 	switch {
 	case ctx.Err() != nil:
@@ -124,11 +119,12 @@ func (g *child) disarm(ctx context.Context, clock primitives.Clock) error {
 	if _, err := io.WriteString(g.word, disarmed+"\n"); err != nil && !errors.Is(err, syscall.EPIPE) {
 		return err
 	}
-	ctx, release := g.bound(ctx, clock)
-	defer release()
-	_, err := io.Copy(io.Discard, g.said)
-	if ctx.Err() != nil {
+	ctx, cancel := primitives.WithTimeout(ctx, clock, childWait)
+	defer cancel()
+	select {
+	case <-g.ended:
+		return nil
+	case <-ctx.Done():
 		return primitives.Wrap("guard.disarm", "", "the child was told, and has not ended", ctx.Err())
 	}
-	return err
 }
