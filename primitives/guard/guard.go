@@ -102,8 +102,12 @@ func (c *Client) Arm(ctx context.Context, request Request) (Guarded, error) {
 	var pair armed
 	pair.child, guarded.Child = c.startChild(ctx, request)
 	pair.unit, pair.program, guarded.Timer = c.startTimer(ctx, request)
+	if guarded.Timer != nil {
+		pair.unit = ""
+	}
 	if guarded.Child != nil && guarded.Timer != nil {
-		return guarded, &primitives.Error{Kind: primitives.KindOf(guarded.Child), Op: opArm, Message: "neither guard can be armed", Cause: errors.Join(guarded.Child, guarded.Timer)}
+		return guarded, &primitives.Error{Kind: primitives.KindOf(guarded.Child), Op: opArm,
+			Message: "neither guard can be armed (no timer: " + guarded.Timer.Error() + ")", Cause: guarded.Child}
 	}
 	c.mu.Lock()
 	c.armed = append(c.armed, pair)

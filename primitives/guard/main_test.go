@@ -18,19 +18,37 @@ import (
 	"ctys/primitives"
 )
 
-// The test binary is also the two programs that the tests start: who arms the
-// guards, and the child.
+// The test binary is also the programs that the tests start: who arms the
+// guards, the child, a rehearsal, and what fails.
 func TestMain(m *testing.M) {
-	programs := map[string]func(file string, after time.Duration){"hold": hold, "watch": watch}
-	program := programs[os.Args[min(1, len(os.Args)-1)]]
-	if program == nil {
-		os.Exit(m.Run())
+	programs := map[string]func(words []string){
+		"hold":     func(words []string) { hold(words[0], duration(words[1])) },
+		"watch":    func(words []string) { watch(words[0], duration(words[1])) },
+		"rehearse": func(words []string) { rehearse(words[0]) },
+		"fail": func([]string) {
+			fmt.Println("it fails as it is meant to")
+			os.Exit(1)
+		},
 	}
-	after, err := time.ParseDuration(os.Args[3])
+	if program := programs[os.Args[min(1, len(os.Args)-1)]]; program != nil {
+		program(os.Args[2:])
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func duration(text string) time.Duration {
+	after, err := time.ParseDuration(text)
 	if err != nil {
 		panic(err)
 	}
-	program(os.Args[2], after)
+	return after
+}
+
+func rehearse(file string) {
+	if _, err := os.ReadFile(file); err != nil {
+		panic(err)
+	}
 }
 
 // hold arms guards and stays, until its standard input says what else to do.

@@ -2,7 +2,6 @@ package guard
 
 import (
 	"context"
-	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -27,21 +26,17 @@ func (c *Client) startTimer(ctx context.Context, request Request) (unit, program
 		return "", "", err
 	}
 	unit = prefix + request.Name
-	copied, copyFailed := c.copyProgram(request)
-	if copyFailed == nil {
-		if err = c.timer(ctx, unit, copied, request); err == nil {
-			return unit, copied, nil
+	if program, err = c.copyProgram(request); err == nil {
+		if c.timer(ctx, unit, program, request) == nil {
+			return unit, program, nil
 		}
-		_ = os.Remove(copied)
+		_ = os.Remove(program)
 	}
-	own, ownUnknown := c.program()
-	if ownUnknown != nil {
-		return "", "", primitives.Wrap(opArm, request.File, "this program's own file is not known", errors.Join(copyFailed, err, ownUnknown))
+	own, err := c.program()
+	if err != nil {
+		return "", "", primitives.Wrap(opArm, request.File, "this program's own file is not known", err)
 	}
-	if failed := c.timer(ctx, unit, own, request); failed != nil {
-		return "", "", errors.Join(copyFailed, err, failed)
-	}
-	return unit, "", nil
+	return unit, "", c.timer(ctx, unit, own, request)
 }
 
 // timerPossible: systemd's own manager runs as root, and in the first network
