@@ -102,9 +102,6 @@ func (c *Client) Arm(ctx context.Context, request Request) (Guarded, error) {
 	var pair armed
 	pair.child, guarded.Child = c.startChild(ctx, request)
 	pair.unit, pair.program, guarded.Timer = c.startTimer(ctx, request)
-	if guarded.Timer != nil {
-		pair.unit = ""
-	}
 	if guarded.Child != nil && guarded.Timer != nil {
 		return guarded, &primitives.Error{Kind: primitives.KindOf(guarded.Child), Op: opArm,
 			Message: "neither guard can be armed (no timer: " + guarded.Timer.Error() + ")", Cause: guarded.Child}

@@ -36,7 +36,10 @@ func (c *Client) startTimer(ctx context.Context, request Request) (unit, program
 	if err != nil {
 		return "", "", primitives.Wrap(opArm, request.File, "this program's own file is not known", err)
 	}
-	return unit, "", c.timer(ctx, unit, own, request)
+	if err := c.timer(ctx, unit, own, request); err != nil {
+		return "", "", err
+	}
+	return unit, "", nil
 }
 
 // timerPossible: systemd's own manager runs as root, and in the first network
