@@ -10,8 +10,11 @@ import (
 )
 
 // guardFunctions are the rows of module bridge that watch over a dissolved
-// bridge.
+// bridge; none where nobody can.
 func (rt *Runtime) guardFunctions() []Function {
+	if rt.caps.Guard == nil {
+		return nil
+	}
 	return []Function{
 		{
 			Name: "guard", Help: "Has a bridge restored unless unguard is called in time: when this process ends without it, and when the time is over. Called before the bridge is dissolved; it raises where nothing can watch.",

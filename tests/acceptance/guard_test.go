@@ -3,6 +3,7 @@
 package acceptance
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,20 +20,20 @@ local stand = bridge.guard{snapshot = seen, after = AFTER}
 assert(stand.child == true, stand.child)
 assert(stand.timer == true, stand.timer)
 bridge.dissolve{snapshot = seen, port = "port9"}
-exec.run{argv = {"touch", "/root/dissolved"}}
+exec.run({"touch", "/root/dissolved"})
 `
 
 // TestGuards dissolves a bridge on a machine with systemd, ends the run in every
 // way, and looks at the machine's network.
 func TestGuards(t *testing.T) {
 	t.Parallel()
-	r := &room{machine.Start(t, machine.Options{Name: "lab09"})}
+	r := &room{machine.Start(t, machine.Options{Name: "lab09", NetAdmin: true})}
 	r.CopyIn(t, program(t), "/root/bin/ctys")
 	for _, line := range []string{
 		"ip link add br9 type bridge",
-		"ip link add port9 type dummy",
+		"ip link add port9 type veth peer name far9",
 		"ip link set port9 master br9",
-		"ip link set port9 up", "ip link set br9 up",
+		"ip link set port9 up", "ip link set far9 up", "ip link set br9 up",
 		"ip addr add 192.0.2.9/24 dev br9",
 	} {
 		r.Run(t, line)
@@ -112,7 +113,7 @@ func serviceIsStopped(t *testing.T, r *room) {
 }
 
 func disarmedThere(t *testing.T, r *room) {
-	r.holds(t, "3", "assert(bridge.unguard() == false)\nexec.run{argv = {'touch', '/root/disarmed'}}\ntask.sleep(600)")
+	r.holds(t, "3", "assert(bridge.unguard() == false)\nexec.run({'touch', '/root/disarmed'})\ntask.sleep(600)")
 	for end := time.Now().Add(20 * time.Second); r.Run(t, "ls /root/disarmed 2>/dev/null || true") == ""; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("the guards were not disarmed: %s", r.Run(t, "journalctl --no-pager -u holder"))
@@ -141,6 +142,13 @@ func goesDownGuarded(t *testing.T, r *room) {
 	kept, err := filepath.Glob(filepath.Join(folder, "*", "guard-1.json"))
 	if err != nil || len(kept) != 1 {
 		t.Errorf("files of the guard that were not touched: %q, %v", kept, err)
+	}
+	words, _ := filepath.Glob(filepath.Join(folder, "*", "stderr"))
+	if len(words) != 1 {
+		t.Fatalf("what the child has said: %q", words)
+	}
+	if text, err := os.ReadFile(words[0]); err != nil || !strings.Contains(string(text), "the system is going down") {
+		t.Errorf("the child said %q, %v", text, err)
 	}
 	if done, _ := filepath.Glob(filepath.Join(folder, "*", "guard-1.json.done")); len(done) > 0 {
 		t.Error("a guard has restored the bridge while the machine went down")

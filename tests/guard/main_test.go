@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,15 +56,15 @@ const (
 
 // network makes a bridge with a port as a host has it, and gives what is seen of
 // it.
-func network(t *testing.T) (seen func() string) {
+func network(t *testing.T) func() string {
 	t.Helper()
 	netns.Need(t)
+	ownLeases(t)
 	netns.Veth(t, portName, "gfar", "02:00:5e:00:53:31")
-	netns.Run(t, "ip link add "+bridgeName+" address 02:00:5e:00:53:30 type bridge vlan_filtering 1")
+	netns.Run(t, "ip link add "+bridgeName+" address 02:00:5e:00:53:30 type bridge")
 	t.Cleanup(func() { _, _ = netns.Try(t, "ip link del "+bridgeName) })
 	for _, line := range []string{
 		"ip link set " + portName + " master " + bridgeName,
-		"bridge vlan add dev " + portName + " vid 7 tagged",
 		"ip link set " + bridgeName + " up",
 		"ip addr add 192.0.2.5/24 dev " + bridgeName,
 		"ip addr add 2001:db8::5/64 nodad dev " + bridgeName,
@@ -72,20 +73,37 @@ func network(t *testing.T) (seen func() string) {
 	} {
 		netns.Run(t, line)
 	}
-	return func() string {
-		var all []string
-		for _, line := range []string{
-			"ip -o -4 addr show", "ip -o -6 addr show scope global", "ip route show table all", "ip -6 route show table all proto kernel scope global",
-			"bridge vlan show", "ip -o link show master " + bridgeName,
-		} {
-			out, err := netns.Try(t, line)
-			if err != nil {
-				out = err.Error()
-			}
-			all = append(all, "# "+line, out)
+	return func() string { return seen(t) }
+}
+
+// seen is what the operator sees of the network, without what the kernel makes by
+// itself and in its own time.
+func seen(t *testing.T) string {
+	t.Helper()
+	var all []string
+	for _, line := range []string{"ip -o addr show", "ip route show table all", "ip -o link show master " + bridgeName} {
+		out, err := netns.Try(t, line)
+		if err != nil {
+			out = err.Error()
 		}
-		return plain.Replace(strings.Join(all, "\n"))
+		for _, fact := range strings.Split(out, "\n") {
+			if !strings.Contains(fact, "fe80::") && !strings.Contains(fact, "ff00::") && !strings.Contains(fact, "table local") {
+				all = append(all, plain.Replace(fact))
+			}
+		}
 	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
+}
+
+// ownLeases keeps the runs of the test apart from those of the machine. The
+// mounts of the namespace are its own.
+func ownLeases(t *testing.T) {
+	t.Helper()
+	if err := syscall.Mount("tmpfs", "/run/lock", "tmpfs", 0, ""); err != nil {
+		t.Fatal("the folder of the leases cannot be replaced: ", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount("/run/lock", syscall.MNT_DETACH) })
 }
 
 // plain takes out what a link that was just set up has for a moment.
