@@ -49,9 +49,14 @@ type NIC interface {
 	Default(ctx context.Context) (nic.Interface, error)
 }
 
-// Bridge reads network bridges.
+// Bridge reads network bridges, dissolves and restores them.
 type Bridge interface {
 	List(ctx context.Context) ([]bridge.Bridge, error)
+	Snapshot(ctx context.Context, name string) (bridge.Snapshot, error)
+	Dissolution(ctx context.Context, snapshot bridge.Snapshot, port string) ([]bridge.Step, error)
+	Restoration(ctx context.Context, snapshot bridge.Snapshot) ([]bridge.Step, error)
+	Apply(ctx context.Context, step bridge.Step) error
+	Managers(ctx context.Context, name string) ([]bridge.Manager, error)
 }
 
 // Guard restores a bridge when the machine is not seen to go down: when the

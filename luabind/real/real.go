@@ -62,7 +62,7 @@ func New(options Options) (luabind.Capabilities, func() error) {
 		Clock:    clock,
 		WOL:      wol.New(),
 		NIC:      nic.New(),
-		Bridge:   bridge.New(),
+		Bridge:   bridge.New(bridge.Options{}),
 		Guard:    agent.NewGuard(clock, options.Folder),
 		IPMI:     bmcs,
 		Shutdown: down,

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ctys/primitives"
+	"ctys/primitives/bridge"
 	"ctys/primitives/sim/bmc"
 	"ctys/primitives/stack"
 )
@@ -47,6 +48,8 @@ type Machine struct {
 	Autostart      bool   // starts when its host has booted
 	Transient      bool   // its hypervisor forgets it when it is off
 	ClusterManaged string // who restarts it ("pacemaker"); empty is nobody
+
+	BridgeManagers []bridge.Manager // of its bridges
 }
 
 // BMC is a machine's service processor. It answers whatever the machine does.
