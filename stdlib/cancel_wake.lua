@@ -22,10 +22,19 @@ local function has(list, word)
   return false
 end
 
+-- Whether ctys was called on this machine, also where it came here by SSH.
+local function is_desk(desk)
+  if not action.here() then return true end
+  for _, card in ipairs(nic.list()) do
+    if card.kind == "physical" and card.mac and has(desk and desk.macs or {}, card.mac) then return true end
+  end
+  return false
+end
+
 --- Check first: a packet that cannot reach the machine would leave it off.
 ---@param back way_back.Way
 function M.check_sender(order, back)
-  if not action.here() then refuse(order, "nobody: it is this machine; call from another one") end
+  if is_desk(order.desk) then refuse(order, "nobody: ctys was called on it; call from another machine") end
   local nets = order.desk and order.desk.subnets or {}
   if back.method == "udp" or back.by or not back.subnet or #nets == 0 or has(nets, back.subnet) then return end
   refuse(order, string.format("%s, which the desk cannot send: it is in %s; add waker (a machine in that segment) or broadcast to its row in machines.lua",

@@ -109,8 +109,9 @@ end
 -- This machine, whose run sleeps with it: its kernel counts how long that was.
 local function slept_here(machine, before, seconds)
   local slept = poll(seconds, function()
-    local now = shutdown.identity().slept or 0
-    return now > before and now - before
+    local ok, now = pcall(shutdown.identity)
+    local slept = ok and now.slept or 0
+    return slept > before and slept - before
   end)
   if not slept then return still_here(machine, seconds) end
   return { state = "on", seen_by = "itself", text = string.format("%s slept for %s, until %s, and is up again", machine, clock(slept), moment.hour(task.now())) }
