@@ -19,6 +19,7 @@ const usage = `usage:
   ctys repl                    try things out, line by line
   ctys script ls | show NAME | eject NAME
   ctys help [NAME | MODULE | MODULE.FUNCTION]
+  ctys jobs | journal [JOB] | attach [JOB]   what ran here, what it did, a run to its end
   ctys lab                     a simulated rack with real sockets on loopback
 options of the ctys form; those with * also in parentheses, of all targets before
 the first one, or of one directly behind its name: lab01'(-n -l root)'

@@ -61,7 +61,13 @@ func command(name string) func(a *app, options form.Options, argv []string) int 
 		return (*app).version
 	case "lab":
 		return (*app).lab
-	case "jobs", "attach", "resume", "journal", "stubs":
+	case "jobs":
+		return (*app).jobs
+	case "journal":
+		return (*app).journal
+	case "attach":
+		return (*app).attach
+	case "resume", "stubs":
 		return func(a *app, _ form.Options, _ []string) int {
 			return a.refuse(&form.Error{Option: name, Message: "not in this version"})
 		}
