@@ -26,7 +26,7 @@ the first one, or of one directly behind its name: lab01'(-n -l root)'
   -t TYPE            pm, xen, kvm, qemu, vbox, vmw, lxc, vm
   -T LIST *          types of guests that CANCEL looks at (all)
   -n *               as --plan
-  -b MODE[,MODE] *   sync; par, or seq: one target after the other
+  -b MODE[,MODE] *   sync, or async: the call goes on by itself (ctys attach); par, or seq: one target after the other
   -l USER *          user for targets without one
   -A 0|1 *           an address may mean several machines
   -Z LIST, -z PTY *  KSU, SUDO, NOKSU, NOSUDO, ALL; NOPTY, PTY, 1, 2: without effect yet
