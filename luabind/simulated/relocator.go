@@ -35,6 +35,7 @@ func capabilities(world *sim.World, machine string, relocator *Relocator) luabin
 		WOL:      view.WOL(),
 		NIC:      view.NIC(),
 		Bridge:   view.Bridge(),
+		Guard:    view.Guard(),
 		IPMI:     view.IPMI(),
 		Shutdown: view.Shutdown(),
 		Stack:    view.Stack(),
@@ -72,7 +73,10 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	if !order.Plan {
 		end.kept = r.hub().kept
 	}
-	runtime, err := r.runtime(ctx, order, &end, func(event luabind.Event) {
+	own := &Relocator{world: r.world, view: r.world.At(order.Machine.Name), desk: r.hub()}
+	powers := capabilities(r.world, order.Machine.Name, own)
+	defer Release(powers)
+	runtime := own.nested(ctx, order, powers, &end, func(event luabind.Event) {
 		lost := end.lost
 		end.take(event)
 		events(event)
@@ -80,9 +84,6 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 			events(luabind.Event{Kind: luabind.KindWarning, At: r.world.Clock().Now(), Text: end.lost.Error()})
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
 	result, err := runtime.CallScript(line, order.Script, order.Function, order.Request)
 	if line.Err() != nil && ctx.Err() == nil && end.down {
 		return end.words(), nil
@@ -147,11 +148,18 @@ func (f *farewell) take(event luabind.Event) {
 	}
 }
 
-func (r *Relocator) runtime(ctx context.Context, order luabind.Order, end *farewell, events func(luabind.Event)) (*luabind.Runtime, error) {
+// Release ends what a run has armed with these powers of a simulated machine, as
+// its end does.
+func Release(powers luabind.Capabilities) {
+	if guards, ok := powers.Guard.(*sim.Guards); ok {
+		guards.Release()
+	}
+}
+
+// nested is a runtime for an order, on the machine that has the powers.
+func (r *Relocator) nested(ctx context.Context, order luabind.Order, powers luabind.Capabilities, end *farewell, events func(luabind.Event)) *luabind.Runtime {
 	authority := order.Authority
-	view := r.world.At(order.Machine.Name)
-	nested := &Relocator{world: r.world, view: view, desk: r.hub()}
-	return luabind.New(capabilities(r.world, order.Machine.Name, nested), luabind.Options{
+	return luabind.New(powers, luabind.Options{
 		Authority: &authority,
 		Plan:      order.Plan,
 		Yes:       order.Yes,
@@ -165,9 +173,9 @@ func (r *Relocator) runtime(ctx context.Context, order luabind.Order, end *farew
 		Receipt: func(ctx context.Context, _ uint64, limit time.Duration) bool {
 			ctx, cancel := primitives.WithTimeout(ctx, r.world.Clock(), limit)
 			defer cancel()
-			return end.lost == nil && view.Confirmed(ctx) == nil
+			return end.lost == nil && r.view.Confirmed(ctx) == nil
 		},
-	}), nil
+	})
 }
 
 // Modules is a file tree of scripts by file name.

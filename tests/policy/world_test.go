@@ -106,7 +106,9 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	path := simulated.Path(s.overrides)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	runtime := luabind.New(simulated.Desk(s.world, s.desk, s.kept), luabind.Options{
+	powers := simulated.Desk(s.world, s.desk, s.kept)
+	defer simulated.Release(powers)
+	runtime := luabind.New(powers, luabind.Options{
 		Authority: s.authority(path, action),
 		Kept:      s.kept,
 		Inventory: s.inventory(),
