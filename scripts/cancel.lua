@@ -71,8 +71,7 @@ function M.target(request, wanted, target)
   return seen
 end
 
---- Carries the order to the target and gives what M.here returned there. A
---- machine that is off already has reached what would have taken it down.
+--- Carries the order to the target and gives what M.here returned there.
 M.carry = goals.carry
 
 --- Whether what the machine reported is true of it.
@@ -141,8 +140,7 @@ function M.stack(order, report, list)
   report.ran = journal.keep("ran in the guests of " .. order.machine, function() return reboot.note_inside(report.ran) end)
 end
 
---- Every guest on this machine. A hypervisor that cannot be asked ends the run
---- here: what it carries is not known to be off.
+--- Every guest on this machine, by its hypervisors' word.
 M.walk = stacks.walk
 
 --- For pm everything that runs, for a VM type the guests that were addressed.
@@ -235,8 +233,7 @@ function M.announce(order) machines.announce(order, M) end
 --- What the caller has on disk before the machine goes; false where it has not.
 M.tell = machines.tell
 
---- Tells the users that it does not come to it: the run was stopped, or a guest
---- was started during the delay.
+--- Tells the users that it does not come to it.
 M.call_off = machines.call_off
 
 --- Asks the machine's system for the method.
@@ -245,8 +242,7 @@ M.apply = machines.apply
 --- Runs on a machine that is up again: starts those of the list that are off.
 M.start_again = reboot.start_again
 
---- Runs on a machine: which boot of it this is, and whether it is in the run
---- level of the order.
+--- Runs on a machine: which boot of it this is, and its run level.
 M.witness = machines.witness
 
 return M

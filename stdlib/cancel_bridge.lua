@@ -92,7 +92,10 @@ end
 --- restored they stay, and act when this run ends.
 function M.restore(order, way)
   local left = way.left
-  local ok, err = pcall(step.run, "restore " .. left.bridge, function() bridge.restore{ snapshot = left.snapshot } end)
+  local ok, err = pcall(step.run, "restore " .. left.bridge, function()
+    bridge.restore{ snapshot = left.snapshot }
+    return "as it was"
+  end)
   if not ok then
     step.warn(string.format("%s of %s is not restored: %s; the guards try again when this run has ended", left.bridge, order.machine, tostring(err.message or err)))
     return

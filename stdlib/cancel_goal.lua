@@ -8,6 +8,7 @@ local goal = require "goal"
 local power = require "power"
 local requests = require "cancel_request"
 local reset = require "cancel_reset"
+local way_back = require "way_back"
 
 local M = {}
 
@@ -32,6 +33,19 @@ local function ends_off(wanted)
   return not wanted.self or wanted.method == "poweroff" or wanted.level == 0
 end
 
+-- One that is off cannot be armed any more; an earlier run may have done so.
+local function with_way_back(order, ended)
+  if not order.wanted.wol then return ended end
+  local back = way_back.kept(order.machine)
+  if back then
+    ended.text = string.format("%s; woken by %s, %s", ended.text, way_back.words(back), way_back.source(back))
+    return ended
+  end
+  ended.exit, ended.text = 1, ended.text .. ", and whether a packet wakes it nobody can tell"
+  ended.error = { kind = "unsupported", op = "cancel", host = order.machine, message = ended.text }
+  return ended
+end
+
 -- A machine that does not answer and is off by the word of its BMC or of the
 -- hypervisor above it: nothing runs on it. Nil where nobody says so. One that was
 -- asked may have been cut off in the middle, with what ran on it.
@@ -40,7 +54,8 @@ local function is_off_already(order, err)
   if not never_begun or not ends_off(order.wanted) then return nil end
   local seen = power.state(order.machine)
   if seen.state ~= "off" then return nil end
-  return { state = "off", seen_by = seen.seen_by, text = string.format("%s is off already, by the word of its %s", order.machine, seen.seen_by) }
+  local text = string.format("%s is off already, by the word of its %s", order.machine, seen.seen_by)
+  return with_way_back(order, { state = "off", seen_by = seen.seen_by, text = text })
 end
 
 --- Carries an order to its target and gives what was told there. A machine that
