@@ -7,9 +7,7 @@
 -- One packet a machine and destination (or as many as -r says), no wait: nothing
 -- on the wire tells whether a machine woke. `ctys -t pm -a create=…` waits for that.
 
-local destinations = require "wakeup_ways"
 local targets = require "targets"
-local way_back = require "way_back"
 
 local M = {}
 
@@ -65,8 +63,8 @@ end
 -- The machine of a name, or of the hardware address that its row or what was kept
 -- of it has.
 local function known(name, row)
-  local back = way_back.kept(name)
-  local macs = back and way_back.macs(back) or { row and row.mac }
+  local back = inventory.kept(name) and require("way_back").kept(name)
+  local macs = back and require("way_back").macs(back) or { row and row.mac }
   return macs[1] and { name = name, macs = macs, back = back, row = row or {} }
 end
 
@@ -87,9 +85,22 @@ function M.machine(word)
     '"%s" is neither a MAC (52:54:00:12:34:56, 52-54-00-12-34-56, 5254.0012.3456, 5254-0012-3456, 525400-123456, 525400123456) nor in the inventory (l:LABEL, t:NAME, u:UUID, or a name)', word))
 end
 
+-- Destinations that need nothing but what was typed; nil where more is meant.
+local function as_typed(wanted)
+  if not wanted.address or wanted.broadcast then return nil end
+  local list = {}
+  for i, address in ipairs(wanted.address) do
+    if address:find("/", 1, true) then return nil end
+    list[i] = { address = address, port = wanted.port }
+  end
+  return list
+end
+
 --- How the packets of one machine leave: each destination as wol.send takes it,
---- with the words for where it is from.
-M.ways = destinations.of
+--- with from, the words for who says so, where nobody typed it as it is.
+function M.ways(wanted, machine)
+  return as_typed(wanted) or require("wakeup_ways").of(wanted, machine)
+end
 
 --- The SecureOn password. Typed as it is, everybody could read it in the
 --- process list, so only the name of a file is taken.

@@ -58,7 +58,7 @@ local function others_with_magic()
   for _, card in ipairs(nic.list()) do
     if has_magic(card) then names[#names + 1] = card.name end
   end
-  return #names > 0 and "; name one that does with IF: " .. table.concat(names, ", ") or "; no interface here does: wake it by its BMC"
+  return #names > 0 and "; name one that does with IF: " .. table.concat(names, ", ") or "; no interface here does: wake it by its BMC, or a guest by its hypervisor"
 end
 
 -- Of several that carry the asked one, a packet comes in by those with a link.

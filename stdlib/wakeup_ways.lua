@@ -1,8 +1,8 @@
 -- wakeup_ways: the destinations of the magic packets of `ctys wakeup`.
 --
 --     local destinations = require "wakeup_ways"
---     destinations.of({ address = { "192.168.3.17/24" } }, { name = "lab02", row = {} })
---     --> { { address = "192.168.3.255", from = "the directed broadcast address of 192.168.3.0/24" } }
+--     destinations.directed("192.168.3.17/24")
+--     --> { address = "192.168.3.255", from = "the directed broadcast address of 192.168.3.0/24" }
 
 local subnet = require "subnet"
 local targets = require "targets"
@@ -10,16 +10,16 @@ local way_back = require "way_back"
 
 local M = {}
 
-local function directed(net) return "the directed broadcast address of " .. net.prefix end
+local function words(net) return "the directed broadcast address of " .. net.prefix end
 
--- A destination that was typed: as it is, or the broadcast address of its subnet.
-local function typed(text, port)
-  if not text:find("/", 1, true) then return { address = text, port = port } end
+--- The directed broadcast address of the subnet of an address with its prefix.
+---@param text string as typed: "192.168.3.17/24"
+function M.directed(text, port)
   local net = subnet.parse(text)
   if not net or not net.broadcast then
     targets.invalid(string.format('"-t": "%s" has no directed broadcast address; accepted: an IPv4 address with a prefix length from 0 to 30, such as 192.168.3.17/24, or an address or name without one', text))
   end
-  return { address = net.broadcast, port = port, from = directed(net) }
+  return { address = net.broadcast, port = port, from = words(net) }
 end
 
 -- The subnet of an interface here, which the packet then leaves through.
@@ -28,13 +28,13 @@ local function of_interface(card, port)
   if not net then
     targets.invalid(string.format('"-b": no IPv4 address of %s has a subnet to broadcast in; type the address with -t', card.name))
   end
-  return { interface = card.name, address = net.broadcast, port = port, from = directed(net) }
+  return { interface = card.name, address = net.broadcast, port = port, from = words(net) }
 end
 
 -- The subnet of the machine, as an earlier CANCEL has kept it, else its row.
 local function of_machine(machine, port)
   local net = subnet.parse(machine.back and machine.back.subnet or machine.row.subnet or "")
-  if net and net.broadcast then return { address = net.broadcast, port = port, from = directed(net) } end
+  if net and net.broadcast then return { address = net.broadcast, port = port, from = words(net) } end
   if machine.row.broadcast then
     return { address = machine.row.broadcast, port = port or machine.row.broadcast_port, from = "as in the inventory" }
   end
@@ -67,7 +67,9 @@ end
 ---@return table[] as wol.send takes them, with from: who says so
 function M.of(wanted, machine)
   local list = {}
-  for _, text in ipairs(wanted.address or {}) do list[#list + 1] = typed(text, wanted.port) end
+  for _, text in ipairs(wanted.address or {}) do
+    list[#list + 1] = text:find("/", 1, true) and M.directed(text, wanted.port) or { address = text, port = wanted.port }
+  end
   if wanted.broadcast then list[#list + 1] = broadcast(wanted, machine) end
   if #list > 0 then return list end
   if wanted.interface then return { { interface = wanted.interface, unicast = wanted.unicast } } end
