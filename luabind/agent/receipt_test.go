@@ -46,3 +46,15 @@ func TestNoReceiptIsGivenForWhatIsNotKept(t *testing.T) {
 		}
 	}
 }
+
+func TestNoReceiptIsGivenForWhatIsTooLongForALine(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{Kept: &journal.Machines{Dir: t.TempDir(), Clock: primitives.SystemClock{}}})
+	h := &heard{}
+	value, err := run(t, w, w.order("lab01", `function M.here() return journal.receipt{deadline = 0.2, keep = {long = ("x"):rep(5 * 2^20)}} end`), h)
+	if err != nil || value != false {
+		t.Error(value, err)
+	}
+	if warned := h.texts(luabind.KindWarning); len(warned) != 1 || !strings.Contains(warned[0], "too long to be passed on") {
+		t.Errorf("%q", warned)
+	}
+}
