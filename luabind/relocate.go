@@ -59,6 +59,11 @@ type Order struct {
 	MayDown   bool           `json:"may_down,omitempty"` // the machine itself may be taken down
 	Deadline  time.Duration  `json:"deadline,omitempty"` // of the whole; 0: none
 
+	// Key names the order in the caller's journal, and Resume is the job there that
+	// an earlier run of the caller has given it to.
+	Key    string `json:"key,omitempty"`
+	Resume string `json:"resume,omitempty"`
+
 	// NoJournal is why the caller keeps no journal although one is due: what
 	// takes power away is refused then.
 	NoJournal string `json:"no_journal,omitempty"`
