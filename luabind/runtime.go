@@ -31,6 +31,9 @@ type Options struct {
 
 	Journal         Recorder // nil: none
 	JournalRequired error    // why there is no Journal although destructive writes need one
+	// History is what this machine's part of an earlier run has left behind, which
+	// this run resumes; nil: it is a new one.
+	History *journal.History
 
 	// Kept is what a desk keeps of machines between runs; nil: nothing, as where
 	// the caller is elsewhere and keeps it.
@@ -158,7 +161,7 @@ func New(caps Capabilities, options Options) *Runtime {
 		rt.authority = *options.Authority
 	}
 	rt.virtual, _ = caps.Clock.(virtualClock)
-	rt.operate = chain(rt.base, rt.allow, rt.plan, rt.journal)
+	rt.operate = chain(rt.base, rt.allow, rt.plan, rt.resumed, rt.journal)
 	rt.root = newState()
 	rt.openSandbox()
 	rt.openErrors()
