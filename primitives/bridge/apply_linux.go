@@ -86,7 +86,9 @@ func index(name string) (int, error) {
 }
 
 func createBridge(name string) error {
-	err := (&netlink.Handle{}).LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: name}})
+	attrs := netlink.NewLinkAttrs() // the kernel's own where zero would be a value
+	attrs.Name = name
+	err := (&netlink.Handle{}).LinkAdd(&netlink.Bridge{LinkAttrs: attrs})
 	if !errors.Is(err, unix.EEXIST) {
 		return err
 	}

@@ -191,13 +191,3 @@ func (c *Client) Restore(ctx context.Context, snapshot Snapshot) error {
 	return primitives.Errorf(primitives.Internal, "bridge.restore", snapshot.Bridge.Name,
 		"it is still not as it was after %d rounds; something else on this host changes it at the same time (see bridge.managers)", rounds)
 }
-
-// Managers tells which programs of the system have a bridge in their hands, by
-// their files and traces below Options.Root. It changes and asks nothing.
-// Errors: as List.
-func (c *Client) Managers(ctx context.Context, name string) ([]Manager, error) {
-	if err := c.isBridge(ctx, "bridge.managers", name); err != nil {
-		return nil, err
-	}
-	return nil, nil
-}

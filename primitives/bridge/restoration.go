@@ -39,6 +39,7 @@ func (s Snapshot) Restoration(now Snapshot) []Step {
 	for _, route := range byReach(s.Bridge.Routes) {
 		r.leadHome(route)
 	}
+	r.surplus()
 	for _, port := range s.Ports {
 		r.own(port)
 	}
@@ -172,6 +173,16 @@ func (w *way) leadHome(route Route) {
 	}
 	if !w.now.Find(bridge).hasRoute(route) && !route.comesWith(w.given) {
 		w.add(Step{Action: MoveRoute, Interface: bridge, Give: &route})
+	}
+}
+
+// surplus takes the routes that the kernel has made for an address of the
+// bridge, where somebody had removed them before.
+func (w *way) surplus() {
+	for _, route := range w.now.Bridge.Routes {
+		if route.comesWith(w.snapshot.Bridge.Addresses) && !w.snapshot.Bridge.hasRoute(route) {
+			w.add(Step{Action: MoveRoute, Interface: w.snapshot.Bridge.Name, Take: &route})
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package bridge_test
 
 import (
 	"context"
-	"os"
 	"slices"
 	"testing"
 
@@ -12,8 +11,6 @@ import (
 	"ctys/primitives/bridge"
 	"ctys/tests/netns"
 )
-
-func TestMain(m *testing.M) { os.Exit(netns.Main(m)) }
 
 func link(t *testing.T, name, arguments string) {
 	t.Helper()
