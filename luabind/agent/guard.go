@@ -19,7 +19,8 @@ import (
 
 // Guard restores the bridges of the machine that this process runs on. It
 // implements luabind.Guard. What is to be restored stands in a file, and both
-// guards run `ctys agent restore FILE`.
+// guards come to `ctys agent restore FILE`: this program must hand what follows
+// "agent" to Main.
 type Guard struct {
 	clock  primitives.Clock
 	folder func() string

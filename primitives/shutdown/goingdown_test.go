@@ -31,7 +31,7 @@ func TestGoingDown(t *testing.T) {
 		"sysvinit reboots":        {false, "init", "N 6", true, ""},
 		"nobody knows the level":  {false, "init", "unknown", false, primitives.Internal},
 	} {
-		client, _ := toolClient(test.systemd, 0, "systemctl", "runlevel")
+		client, _ := toolClient(t, test.systemd, 0, "systemctl", "runlevel")
 		client.read = only(map[string]string{"/proc/1/comm": test.init + "\n"})
 		client.Run = func(context.Context, []string, string) (string, int, error) { return test.says + "\n", 0, nil }
 		got, err := client.GoingDown(t.Context())
@@ -40,7 +40,7 @@ func TestGoingDown(t *testing.T) {
 		}
 	}
 	for _, systemd := range []bool{true, false} {
-		client, _ := toolClient(systemd, 0)
+		client, _ := toolClient(t, systemd, 0)
 		client.read = only(nil)
 		if _, err := client.GoingDown(t.Context()); primitives.KindOf(err) != primitives.Unsupported {
 			t.Errorf("no program: %v", err)

@@ -4,7 +4,9 @@ package guard
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -118,18 +120,64 @@ assert(bridge.unguard() == true)
 	awaits(t, seen, before)
 }
 
-// guards are the command lines of children with files in a folder.
-func guards(t *testing.T, folder string) (found []string) {
+// Where the child was killed too, the operator has its command.
+func TestRestoreByHand(t *testing.T) {
+	seen := network(t)
+	before := seen()
+	h := hold(t, "600", stays)
+	for line := range guards(t, h.state) {
+		pid, err := strconv.Atoi(strings.Split(line, "/")[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := syscall.Kill(h.Process.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = h.Wait()
+	file, dissolved := h.file(""), seen()
+	calls := func(exit int, says string) {
+		t.Helper()
+		command := exec.Command(program(t), "agent", "restore", file)
+		out, _ := command.CombinedOutput()
+		if command.ProcessState.ExitCode() != exit || !strings.Contains(string(out), says) {
+			t.Errorf("%v\n%s", command.ProcessState, out)
+		}
+	}
+	if err := os.Chmod(file, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	calls(3, "nothing restored")
+	if now := seen(); now != dissolved {
+		t.Errorf("a file that others may write was followed:\n%s", now)
+	}
+	if err := os.Chmod(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	calls(0, "put "+portName+" into "+bridgeName)
+	if now := seen(); now != before {
+		t.Errorf("not restored:\n%s\nbefore:\n%s", now, before)
+	}
+	calls(0, "restored before")
+}
+
+// guards are the command lines of children with files in a folder, by where the
+// system shows them.
+func guards(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	if err != nil {
 		t.Fatal(err)
 	}
+	found := map[string]string{}
 	for _, line := range lines {
 		text, _ := os.ReadFile(line) // of one that has just ended
 		words := strings.ReplaceAll(string(text), "\x00", " ")
 		if strings.Contains(words, "agent guard "+folder) {
-			found = append(found, words)
+			found[line] = words
 		}
 	}
 	return found

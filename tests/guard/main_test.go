@@ -6,6 +6,8 @@ package guard
 
 import (
 	"bufio"
+	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,10 +18,23 @@ import (
 	"testing"
 	"time"
 
+	"ctys/luabind/agent"
 	"ctys/tests/netns"
 )
 
+// TestMain also is the programs that tests start: one that takes a bridge apart,
+// and the agent that its guards call.
 func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == "agent":
+		os.Exit(agent.Main(context.Background(), os.Args[2:], os.Stdin, os.Stdout, os.Stderr, agent.Host{}))
+	case len(os.Args) == 6 && os.Args[1] == "apart":
+		if err := apart(os.Args[2], os.Args[3], os.Args[4], os.Args[5]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	folder, err := os.MkdirTemp("", "ctys-guard-")
 	if err != nil {
 		panic(err)
