@@ -3,6 +3,7 @@ package luabind
 import (
 	"context"
 
+	"ctys/luabind/journal"
 	"ctys/primitives"
 
 	lua "github.com/yuin/gopher-lua"
@@ -75,10 +76,10 @@ func (rt *Runtime) journalReceipt(c *Call) ([]lua.LValue, error) {
 	if rt.options.Plan {
 		return []lua.LValue{lua.LTrue}, nil
 	}
-	receipt := Receipt{}
-	receipt.Report, _ = fromLua(c.Lua("report")).(map[string]any)
-	receipt.Keep, _ = fromLua(c.Lua("keep")).(map[string]any)
-	number, err := rt.record(Event{Kind: KindReceipt, Text: "the caller is asked for a receipt", Data: receipt.data()})
+	report, _ := fromLua(c.Lua("report")).(map[string]any)
+	keep, _ := fromLua(c.Lua("keep")).(map[string]any)
+	event := Event{Kind: KindReceipt, Text: "the caller is asked for a receipt", Data: journal.ReceiptData(report, keep)}
+	number, err := rt.record(event)
 	if err == nil {
 		err = rt.syncJournal(number)
 	}
@@ -86,7 +87,7 @@ func (rt *Runtime) journalReceipt(c *Call) ([]lua.LValue, error) {
 		return nil, err
 	}
 	if rt.options.Receipt == nil {
-		return rt.keepHere(c.String("machine"), receipt)
+		return rt.keepHere(c.String("machine"), event)
 	}
 	limit := seconds(c.Number("deadline"))
 	told, err := Wait(rt, func(ctx context.Context) (bool, error) { return rt.options.Receipt(ctx, number, limit), nil })
@@ -95,15 +96,15 @@ func (rt *Runtime) journalReceipt(c *Call) ([]lua.LValue, error) {
 
 // keepHere is for a run whose caller is here. A script speaks for the machine
 // that it runs on, and for no other.
-func (rt *Runtime) keepHere(machine string, receipt Receipt) ([]lua.LValue, error) {
-	if receipt.Keep == nil {
+func (rt *Runtime) keepHere(machine string, event Event) ([]lua.LValue, error) {
+	if _, keep := event.Receipt(); keep == nil {
 		return []lua.LValue{lua.LTrue}, nil
 	}
 	lost, err := Wait(rt, func(ctx context.Context) (lost, err error) {
 		if !rt.isSelf(ctx, machine) {
 			return nil, primitives.Errorf(primitives.Denied, "journal.receipt", machine, "this machine is not called so, and only what it says of itself is kept")
 		}
-		return receipt.KeepFor(machine, rt.options.Kept), nil
+		return KeepFor(machine, event, rt.options.Kept), nil
 	})
 	if lost != nil {
 		rt.emit(Event{Kind: KindWarning, Text: lost.Error()})

@@ -69,13 +69,20 @@ local function guard(order, name, snapshot)
   step.note(string.format("if the power-off does not happen, %s is restored by this run, else by %s", name, table.concat(words, " and ")))
 end
 
+-- As it was before anybody has touched it in this boot: a run that is carried on
+-- finds it taken apart.
+local function kept_snapshot(order, name)
+  local key = string.format("bridge %s of %s in boot %s", name, order.machine, shutdown.identity().boot_id or "unknown")
+  return journal.keep(key, function() return bridge.snapshot(name) end)
+end
+
 --- Takes a bridge apart, so that its port can be armed. What was begun is in
 --- way.left from before the first change.
 function M.dissolve(order, way, name, port)
   refuse_asleep(order, name)
   local fight = who_fights_back(name)
   if fight ~= "" then step.warn(port .. " has to leave " .. name .. fight) end
-  local snapshot = journal.keep("bridge " .. name .. " of " .. order.machine, function() return bridge.snapshot(name) end)
+  local snapshot = kept_snapshot(order, name)
   way.left = { bridge = name, snapshot = snapshot }
   guard(order, name, snapshot)
   step.run(string.format("dissolve %s, %s gets its addresses", name, port), function() bridge.dissolve{ snapshot = snapshot, port = port } end)

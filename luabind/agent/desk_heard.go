@@ -27,12 +27,11 @@ func (s *session) take(event luabind.Event, c *channel) {
 // keep puts what the agent has reported where a later run finds it. The name of
 // the machine is ours, whatever the agent calls it.
 func (s *session) keep(event luabind.Event) {
-	receipt := luabind.ReceiptOf(event)
-	s.report = receipt.Report
+	s.report, _ = event.Receipt()
 	if s.order.Plan {
 		return
 	}
-	err := receipt.KeepFor(s.host(), s.desk.options.Kept)
+	err := luabind.KeepFor(s.host(), event, s.desk.options.Kept)
 	if event.Text == tooLong {
 		err = primitives.Errorf(primitives.Invalid, "journal.receipt", s.host(), "what %s asks to be kept is too long to be passed on", s.host())
 	}

@@ -138,3 +138,23 @@ func FuzzMachine(f *testing.F) {
 		}
 	})
 }
+
+// What a machine that went down had reported stands apart from what it asked to be
+// kept.
+func TestAReceiptSaysWhatIsReportedAndWhatIsKept(t *testing.T) {
+	report, keep := map[string]any{"exit": 0.0}, map[string]any{"mac": "52:54:00:00:00:01"}
+	history := NewHistory([]Entry{
+		{Kind: Receipt, Host: "lab01", Data: ReceiptData(report, keep)},
+		{Kind: Intent, Host: "lab01", Op: "shutdown.apply"},
+		{Kind: Outcome, Host: "lab01", Op: "shutdown.apply"},
+	}, "")
+	said, down := history.Farewell("lab01")
+	if !down || !reflect.DeepEqual(said.Report, report) {
+		t.Errorf("%+v, %v", said, down)
+	}
+	for _, data := range []map[string]any{nil, {}, {"report": 1, "keep": []any{}}} {
+		if report, keep := (Entry{Data: data}).Receipt(); report != nil || keep != nil {
+			t.Errorf("%v: %v, %v", data, report, keep)
+		}
+	}
+}

@@ -133,8 +133,8 @@ func (f *farewell) words() map[string]any {
 
 func (f *farewell) take(event luabind.Event) {
 	if event.Kind == luabind.KindReceipt && event.Host == f.machine {
-		receipt := luabind.ReceiptOf(event)
-		f.report, f.lost = receipt.Report, receipt.KeepFor(f.machine, f.kept)
+		f.report, _ = event.Receipt()
+		f.lost = luabind.KeepFor(f.machine, event, f.kept)
 	}
 	if event.Op != "shutdown.apply" || event.Host != f.machine {
 		return
