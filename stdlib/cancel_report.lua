@@ -14,24 +14,24 @@ function M.failed(order, told)
     error = { kind = told.kind or kind or "busy", op = "cancel", host = order.machine, message = why } }
 end
 
--- Adds to an end what the operator must know to wake the machine again.
-local function woken_by(told)
-  if told.unarmed then return told.unarmed end
-  if not told.way_back then return nil end
-  local kept = told.receipt and "" or ", which is not kept here"
-  return "woken by " .. way_back.words(told.way_back) .. kept
+-- Whether the way back is on disk here, whatever became of the receipt.
+local function is_kept(order, told)
+  local back = way_back.kept(order.machine)
+  return back ~= nil and back.armed_at == told.way_back.armed_at
 end
 
 --- The end with the way back. One that was asked for and did not get here is a
 --- goal that was missed, also where the machine is off; a machine that was woken
 --- already, or is up, needs none.
 function M.with_way_back(order, told, seen)
-  local words = woken_by(told)
-  if not words or order.wanted.method == "reset" or step.planning() then return seen end
-  seen.text = seen.text .. "; " .. words
+  if order.wanted.method == "reset" or step.planning() then return seen end
+  if told.unarmed then seen.text = seen.text .. "; " .. told.unarmed end
+  if not told.way_back then return seen end
+  local kept = is_kept(order, told)
+  seen.text = string.format("%s; woken by %s%s", seen.text, way_back.words(told.way_back), kept and "" or ", which is not kept here")
   seen.data = seen.data or {}
   seen.data.way_back = told.way_back
-  if told.way_back and not told.receipt and (seen.exit or 0) == 0 then
+  if not kept and (seen.exit or 0) == 0 then
     seen.exit = 1
     seen.error = { kind = "unreachable", op = "cancel", host = order.machine, message = seen.text }
   end

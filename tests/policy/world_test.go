@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -36,6 +37,7 @@ type scene struct {
 	options   map[string]any // in a target's own parentheses
 	desk      string         // machine on which ctys is called; "" is the operator's own
 	kept      *journal.Machines
+	keeper    *journal.Machines // where agents' records go; nil: to kept
 	events    []luabind.Event
 	stopAt    string // the run is stopped when a step of this name begins
 }
@@ -106,7 +108,7 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	path := simulated.Path(s.overrides)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	powers := simulated.Desk(s.world, s.desk, s.kept)
+	powers := simulated.Desk(s.world, s.desk, cmp.Or(s.keeper, s.kept))
 	defer simulated.Release(powers)
 	runtime := luabind.New(powers, luabind.Options{
 		Authority: s.authority(path, action),
