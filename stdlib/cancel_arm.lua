@@ -46,14 +46,15 @@ local function has_magic(card)
   return (card.wake.supported or ""):find("g", 1, true) ~= nil
 end
 
--- What an interface is and can, and what could be done.
+-- What an interface is and can; where it tells nothing, why.
 local function lacks(card, asked)
-  local modes = card.wake.supported or ""
-  return string.format("%s (asked for: %s, driver %s) supports %s for Wake-on-LAN, not g (magic packet)%s",
-    card.name, asked, card.driver or "unknown", modes ~= "" and modes or "nothing", card.wake.cause and ": " .. card.wake.cause or "")
+  local modes, cause = card.wake.supported or "", card.wake.cause
+  return string.format("%s (asked for: %s, driver %s%s) %s", card.name, asked, card.driver or "unknown", card.bus and " at " .. card.bus or "",
+    modes ~= "" and "supports " .. modes .. " for Wake-on-LAN, not g (magic packet)" or "shows no mode of Wake-on-LAN" .. (cause and ": " .. cause or ""))
 end
 
-local function others_with_magic()
+local function others_with_magic(words)
+  if words:find("CAP_NET_ADMIN", 1, true) then return "" end -- nobody knows then
   local names = {}
   for _, card in ipairs(nic.list()) do
     if has_magic(card) then names[#names + 1] = card.name end
@@ -75,7 +76,8 @@ local function armable(cards, asked)
   for _, card in ipairs(with_link(cards)) do
     if has_magic(card) then list[#list + 1] = card else words[#words + 1] = lacks(card, asked) end
   end
-  if #list == 0 then cannot_be_armed(table.concat(words, "; ") .. others_with_magic()) end
+  local why = table.concat(words, "; ")
+  if #list == 0 then cannot_be_armed(why .. others_with_magic(why)) end
   for _, word in ipairs(words) do step.note("not armed: " .. word) end
   return list
 end

@@ -8,6 +8,7 @@
 local goal = require "goal"
 local power = require "power"
 local targets = require "targets"
+local wakes = require "cancel_wake"
 local walk = require "walk"
 
 local M = {}
@@ -41,6 +42,7 @@ local stuck = { unreachable = true, timeout = true }
 --- resets by its BMC also a machine that lets nobody in.
 ---@param carry fun(): table
 function M.carry(order, carry)
+  if M.by_packet(order) then wakes.check_waker(order) end
   if not M.by_bmc(order) then return carry() end
   can_be_reset(order)
   local ok, told = pcall(carry)

@@ -41,24 +41,45 @@ function M.check_sender(order, back)
     way_back.words(back), table.concat(nets, ", ")))
 end
 
---- Wakes the machine and sees it up.
----@param told table what it has told before it went down
----@return targets.End
-function M.wake(order, told)
+--- Check first, at the desk: who is to send the packet lets us in.
+function M.check_waker(order)
+  if not order.waker or action.is_here(order.waker) then return end
+  local ok, err = pcall(action.login, { machine = order.waker })
+  if not ok then refuse(order, order.waker .. ", which cannot be entered: " .. tostring(err.message or err)) end
+end
+
+-- What is left to do by hand.
+local function not_woken(order, kind, why, back)
+  local text = string.format("%s is down and was not woken: %s%s", order.machine, why, back and "; woken by " .. way_back.words(back) or "")
+  return { exit = 1, state = "off", text = text, error = { kind = kind, op = "cancel", host = order.machine, message = text } }
+end
+
+-- What CREATE is asked: to use the machine as it is if it is up by itself, else to
+-- wake it by the way that it has told.
+local function waking(order, back)
   local create, steps, resolve = require "create", require "create_steps", require "resolve"
-  local back = told.way_back
-  if not back then
-    return { exit = 1, state = "off", text = order.machine .. " is down, and its way back did not arrive: it is not woken",
-      error = { kind = "unreachable", op = "cancel", host = order.machine, message = "its way back did not arrive" } }
-  end
   local machine = resolve.target(order.machine)
   machine.back = back
   local wanted = create.parse{ type = "pm", subopts = "reuse,wol,m:" .. back.mac }
   local target = { name = back.by or "localhost", options = {} }
-  local waking = steps.order({ options = { by = order.by, yes = order.yes } }, wanted, machine, target)
-  if not step.planning() then return create.carry(waking, target) end
-  create.wake(waking, {}) -- a plan's machine still answers, so a look would show it up
-  return { state = "up" }
+  return create, steps.order({ options = { by = order.by, yes = order.yes } }, wanted, machine, target), target
+end
+
+--- Wakes the machine and sees it up.
+---@param told table what it has told before it went down
+---@return targets.End
+function M.wake(order, told)
+  local back = told.way_back
+  if not back then return not_woken(order, "unreachable", "its way back did not arrive") end
+  local create, request, target = waking(order, back)
+  if step.planning() then
+    create.wake(request, {}) -- a plan's machine still answers, so a look would show it up
+    return { state = "up" }
+  end
+  local ok, seen = pcall(create.carry, request, target)
+  if not ok then return not_woken(order, seen.kind or "internal", tostring(seen.message or seen), back) end
+  if (seen.exit or 0) ~= 0 then return not_woken(order, seen.error and seen.error.kind or "timeout", seen.text, back) end
+  return seen
 end
 
 return M

@@ -109,3 +109,20 @@ func TestWhatIsKeptOfAnotherMachineIsNotUsed(t *testing.T) {
 		s.told(what, "not used")
 	}
 }
+
+// A row may say who sends the packet, where no TARGET does.
+func TestTheWakerOfARowSends(t *testing.T) {
+	for target, by := range map[string]string{"": "lab03", "lab01": "lab01"} {
+		s := rack(t)
+		s.rows["lab02"] = `waker = "lab03"`
+		if target == "" {
+			s.exits(s.create("pm", "wol,l:lab02"), 0)
+		} else {
+			s.exits(s.create("pm", "wol,l:lab02", target), 0)
+		}
+		s.up("lab02")
+		if sent := s.sent(); len(sent) != 1 || !strings.HasPrefix(sent[0], by+" ") {
+			t.Errorf("sent %q, not by %s", sent, by)
+		}
+	}
+}

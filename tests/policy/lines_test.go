@@ -130,7 +130,7 @@ func TestLinesOfTheManualArePlanned(t *testing.T) {
 func TestWhatCannotBeArmedIsRefused(t *testing.T) {
 	for name, words := range map[string][]string{
 		"eth1": {"cannot be armed: eth1", "driver e1000e", "supports d for Wake-on-LAN"},
-		"eth3": {"cannot be armed: eth3", "supports nothing for Wake-on-LAN"},
+		"eth3": {"cannot be armed: eth3", "shows no mode of Wake-on-LAN: operation not supported"},
 		"eth9": {"cannot be armed: eth9", "no such interface"},
 	} {
 		s := xenRack(t)

@@ -66,6 +66,13 @@ func TestAResetByPacketThatCouldNotEnd(t *testing.T) {
 	s.exits(s.cancel("pm", "self,reset", "host01"), 3)
 	s.up("host01", "web1")
 	s.told("which the desk cannot send: it is in 10.9.0.0/24", "waker")
+	// Who is to send it does not let us in.
+	s = hosts(t, nil)
+	s.row("host01", `waker = "host02"`)
+	s.world.PowerOff("host02")
+	s.exits(s.cancel("pm", "self,reset", "host01"), 3)
+	s.up("host01", "web1")
+	s.told("woken by host02, which cannot be entered")
 	// A guest has no card of its own.
 	s = rack(t)
 	s.exits(s.cancel("pm", "self,reset", "ct1"), 3)
@@ -91,10 +98,20 @@ func TestAResetByPacketThatDoesNotComeBack(t *testing.T) {
 	s.site["ping_trials"] = 2.0
 	s.exits(s.cancel("pm", "self,reset,timeout:5", "host01"), 1)
 	s.off("host01")
-	s.told("host01 does not answer (2 tries", "10.9.9.255:9")
+	s.told("host01 is down and was not woken: host01 does not answer (2 tries", "woken by UDP for", "10.9.9.255:9")
 	for _, event := range s.events {
 		if event.Kind == luabind.KindResult && (event.Error == nil || !strings.Contains(event.Error.Message, "does not answer")) {
 			t.Errorf("%+v", event)
 		}
 	}
+}
+
+// A packet that cannot be sent leaves the machine off, and what is left to do is
+// said.
+func TestAResetByPacketThatCannotBeSent(t *testing.T) {
+	s := hosts(t, nil)
+	s.world.Fault(sim.Fault{Power: "wol", Kind: primitives.Denied, Message: "needs CAP_NET_RAW"})
+	s.exits(s.cancel("pm", "self,reset,timeout:5", "host01"), 1)
+	s.off("host01")
+	s.told("host01 is down and was not woken", "needs CAP_NET_RAW", "woken by a raw frame for")
 }
