@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"ctys/luabind/precompiled"
 	"ctys/primitives"
 	"ctys/stdlib"
 
@@ -89,6 +90,9 @@ func compileFound(source Source) (*lua.FunctionProto, error) {
 	once, known := compiled.Load(source)
 	if !known {
 		once, _ = compiled.LoadOrStore(source, sync.OnceValues(func() (*lua.FunctionProto, error) {
+			if code, kept := precompiled.Load(source.File, source.Text); kept {
+				return code, nil
+			}
 			return compileSource(source.File, source.Text)
 		}))
 	}
