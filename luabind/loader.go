@@ -156,10 +156,13 @@ func (rt *Runtime) require(L *lua.LState) int {
 	if err != nil {
 		rt.raise(L, err)
 	}
-	L.Push(rt.load(L, name, rt.root.NewFunctionFromProto(proto)))
+	rt.load(L, name, rt.root.NewFunctionFromProto(proto))
+	L.Push(rt.loaded[name])
 	return 1
 }
 
+// load runs a module's chunk and gives what it returns. One that returns nothing
+// is loaded nevertheless, and is true.
 func (rt *Runtime) load(L *lua.LState, name string, fn *lua.LFunction) lua.LValue {
 	rt.loaded[name] = loading
 	complete := false
@@ -173,10 +176,10 @@ func (rt *Runtime) load(L *lua.LState, name string, fn *lua.LFunction) lua.LValu
 	L.Call(1, 1)
 	value := L.Get(-1)
 	L.Pop(1)
-	if value == lua.LNil {
-		value = lua.LTrue
-	}
 	rt.loaded[name] = value
+	if value == lua.LNil {
+		rt.loaded[name] = lua.LTrue
+	}
 	complete = true
 	return value
 }

@@ -36,6 +36,7 @@ type Options struct {
 
 	Path    []fs.FS // where scripts and modules are looked for before the embedded ones
 	Modules []*Module
+	Loaded  *Loaded // by the same Path: the runtime goes on with it, if it can
 
 	Self     string // how the caller calls this machine; empty: the desk
 	MayDown  bool   // the request named this machine as one to take down (SELF)
@@ -106,6 +107,7 @@ type Runtime struct {
 
 	modules    []*Module
 	loaded     map[string]lua.LValue
+	used       bool // a script has called something that is this runtime's own
 	errorMeta  *lua.LTable
 	handleMeta map[string]*lua.LTable
 	operate    Handler
@@ -136,12 +138,24 @@ func New(caps Capabilities, options Options) *Runtime {
 	if options.Settings == nil {
 		options.Settings = inventory.DefaultSite().Values()
 	}
+	rt := options.Loaded.take()
+	if rt == nil {
+		rt = newRuntime()
+	}
+	rt.caps, rt.options = caps, options
+	rt.limits = options.Limits.withDefaults()
+	rt.rand = rand.New(rand.NewPCG(options.Seed, 0x6374_7973))
+	rt.virtual, _ = caps.Clock.(virtualClock)
+	rt.runs = 0
+	rt.openModules(rt.powers())
+	rt.openModules(options.Modules)
+	rt.authorize(options.Authority)
+	return rt
+}
+
+// newRuntime is one that has the services and no power.
+func newRuntime() *Runtime {
 	rt := &Runtime{
-		caps:        caps,
-		options:     options,
-		limits:      options.Limits.withDefaults(),
-		authority:   Everything,
-		rand:        rand.New(rand.NewPCG(options.Seed, 0x6374_7973)),
 		parked:      map[*Task]struct{}{},
 		loaded:      map[string]lua.LValue{},
 		handleMeta:  map[string]*lua.LTable{},
@@ -149,16 +163,26 @@ func New(caps Capabilities, options Options) *Runtime {
 		occurrences: map[string]int{},
 		kept:        map[string]any{},
 	}
-	if options.Authority != nil {
-		rt.authority = *options.Authority
-	}
-	rt.virtual, _ = caps.Clock.(virtualClock)
 	rt.operate = chain(rt.base, rt.allow, rt.plan, rt.journal)
 	rt.root = newState()
 	rt.openSandbox()
 	rt.openErrors()
-	rt.openModules()
+	rt.openModules(rt.services())
+	rt.root.SetGlobal("help", rt.root.NewFunction(rt.help))
 	return rt
+}
+
+// authorize sets what the scripts may touch; nil is everything.
+func (rt *Runtime) authorize(authority *Authority) {
+	rt.authority = Everything
+	if authority != nil {
+		rt.authority = *authority
+	}
+	for _, module := range rt.modules {
+		if module.Master {
+			rt.authority.Master = append(rt.authority.Master, module.Name)
+		}
+	}
 }
 
 // stateOptions keep a waiting task small: the stacks begin small and grow.

@@ -41,11 +41,11 @@ func (a *app) form(argv []string) int {
 	if err != nil {
 		return a.refuse(&form.Error{Option: "-a " + f.Action, Message: "there is no such action; ctys script ls lists them"})
 	}
-	luabind.Prefetch(path, source)
-	head, err := luabind.ReadHead(path, source)
+	loaded, err := luabind.Load(path, source)
 	if err != nil {
 		return a.refuse(err)
 	}
+	head := loaded.Head
 	a.showMasters(source, head)
 	return a.inParts(f, targets, func(part []target, plan bool) int {
 		request := formRequest(f, part)
@@ -54,8 +54,8 @@ func (a *app) form(argv []string) int {
 			a.hint(hints)
 		}
 		ses := a.open(setup{
-			hints:     hints,
-			authority: head.Authority(), path: path, inventory: machines, site: site, options: f.Options,
+			hints:  hints,
+			loaded: loaded, authority: head.Authority(), path: path, inventory: machines, site: site, options: f.Options,
 			sources: []luabind.Source{source}, request: request, plan: plan, summary: true,
 		})
 		return ses.do(func(ctx context.Context) (int, error) { return ses.call(ctx, f.Action, request) })

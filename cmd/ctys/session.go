@@ -21,6 +21,7 @@ const patience = 10 * time.Second
 
 // setup is what a session is opened with.
 type setup struct {
+	loaded    *luabind.Loaded // the script; nil: it is loaded when it is run
 	authority luabind.Authority
 	path      []fs.FS
 	inventory *inventory.Inventory
@@ -57,6 +58,7 @@ func (a *app) open(s setup) *session {
 		Inventory: s.inventory,
 		Settings:  s.site.Values(),
 		Path:      s.path,
+		Loaded:    s.loaded,
 		Yes:       s.options.Yes,
 		Seed:      uint64(began.UnixNano()),
 		Stdout:    printed{ses},
