@@ -28,6 +28,7 @@ func (a *app) form(argv []string) int {
 	case len(f.Unsupported) > 0:
 		return a.refuse(notInThisVersion(f.Unsupported[0]))
 	}
+	defer a.catchInterruptions()()
 	machines, site, err := loadSite(f.Options.Inventory)
 	if err != nil {
 		return a.refuse(err)

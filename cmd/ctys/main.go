@@ -42,6 +42,8 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 	argv   []string // as typed, for the summary and the journal
+
+	interrupted *interruptions // nil: they are not caught
 }
 
 // command gives what carries out a name that is no script, or nil.

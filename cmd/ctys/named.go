@@ -19,6 +19,7 @@ func (a *app) named(options form.Options, name string, argv []string) int {
 	if err != nil {
 		return a.refuse(&form.Error{Option: name, Message: "there is no command or script of this name; ctys script ls lists them, ctys help tells more"})
 	}
+	defer a.catchInterruptions()()
 	loaded, err := luabind.Load(path, source)
 	if err != nil {
 		return a.refuse(err)

@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"ctys/cmd/ctys/form"
@@ -134,9 +132,8 @@ func (s *session) do(work func(ctx context.Context) (exit int, err error)) int {
 		ctx, stop = context.WithTimeoutCause(ctx, limit, errDeadline)
 		defer stop()
 	}
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	defer s.app.catchInterruptions()()
+	signals := s.app.interruptions()
 	done := make(chan outcome, 1)
 	go func() {
 		exit, err := work(ctx)
