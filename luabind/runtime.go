@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
 	"ctys/primitives"
 	"ctys/scripts"
 	"ctys/stdlib"
@@ -30,6 +31,9 @@ type Options struct {
 
 	Journal         Recorder // nil: none
 	JournalRequired error    // why there is no Journal although destructive writes need one
+	// History is what this machine's part of an earlier run has left behind, which
+	// this run resumes; nil: it is a new one.
+	History *journal.History
 
 	Inventory *inventory.Inventory // nil: empty
 	Settings  map[string]any       // of the site (inventory.Site.Values); nil: the defaults
@@ -153,25 +157,6 @@ func New(caps Capabilities, options Options) *Runtime {
 	return rt
 }
 
-// newRuntime is one that has the services and no power.
-func newRuntime() *Runtime {
-	rt := &Runtime{
-		parked:      map[*Task]struct{}{},
-		loaded:      map[string]lua.LValue{},
-		handleMeta:  map[string]*lua.LTable{},
-		overlay:     overlay{},
-		occurrences: map[string]int{},
-		kept:        map[string]any{},
-	}
-	rt.operate = chain(rt.base, rt.allow, rt.plan, rt.journal)
-	rt.root = newState()
-	rt.openSandbox()
-	rt.openErrors()
-	rt.openModules(rt.services())
-	rt.root.SetGlobal("help", rt.root.NewFunction(rt.help))
-	return rt
-}
-
 // authorize sets what the scripts may touch; nil is everything.
 func (rt *Runtime) authorize(authority *Authority) {
 	rt.authority = Everything
@@ -183,32 +168,6 @@ func (rt *Runtime) authorize(authority *Authority) {
 			rt.authority.Master = append(rt.authority.Master, module.Name)
 		}
 	}
-}
-
-// stateOptions keep a waiting task small: the stacks begin small and grow.
-var stateOptions = lua.Options{
-	SkipOpenLibs:        true,
-	MinimizeStackMemory: true,
-	CallStackSize:       512,
-	RegistrySize:        128, // the least that NewState takes
-	RegistryGrowStep:    64,
-	RegistryMaxSize:     1 << 20,
-}
-
-// threadRegistry is where the registry of a task's or coroutine's thread
-// begins; most never need more. NewThread, unlike NewState, takes any number.
-const threadRegistry = 48
-
-func newState() *lua.LState {
-	state := lua.NewState(stateOptions)
-	state.Options.RegistrySize = threadRegistry
-	return state
-}
-
-func (rt *Runtime) newThread() *lua.LState {
-	thread, _ := rt.root.NewThread()
-	thread.SetContext(vmContext{rt})
-	return thread
 }
 
 // Script is Lua source with the name that its errors show.
