@@ -28,7 +28,7 @@ const (
 	// untilThen guards what is reached while toIpmipower is not, with room for a
 	// busy machine. A ctys that does nothing takes two thirds of toIpmipower
 	// already: Go's start, and that of the packages which speak SSH and libvirt.
-	untilThen = 1.15
+	untilThen = 1.25
 )
 
 func benchSingle() error {
