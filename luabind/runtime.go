@@ -34,6 +34,9 @@ type Options struct {
 	// History is what this machine's part of an earlier run has left behind, which
 	// this run resumes; nil: it is a new one.
 	History *journal.History
+	// Kept tells that the caller of this runtime keeps its events, in a simulated
+	// world: intents have their witness as beside a Journal.
+	Kept bool
 
 	Inventory *inventory.Inventory // nil: empty
 	Settings  map[string]any       // of the site (inventory.Site.Values); nil: the defaults

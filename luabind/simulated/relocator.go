@@ -138,6 +138,8 @@ func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events fun
 		Path:      []fs.FS{Modules(order.Modules)},
 		Self:      order.Machine.Name,
 		Events:    events,
+		History:   order.History,
+		Kept:      order.Kept,
 		KeyPrefix: luabind.TaskKey(ctx),
 	}), nil
 }
