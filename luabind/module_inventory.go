@@ -88,7 +88,7 @@ type keptRecord struct {
 }
 
 func (rt *Runtime) inventoryKept(c *Call) ([]lua.LValue, error) {
-	machines, name := rt.options.Kept, c.String("name")
+	machines, name := rt.options.Machines, c.String("name")
 	if machines == nil {
 		return []lua.LValue{lua.LNil}, nil
 	}

@@ -104,7 +104,7 @@ func (rt *Runtime) keepHere(machine string, event Event) ([]lua.LValue, error) {
 		if !rt.isSelf(ctx, machine) {
 			return nil, primitives.Errorf(primitives.Denied, "journal.receipt", machine, "this machine is not called so, and only what it says of itself is kept")
 		}
-		return KeepFor(machine, event, rt.options.Kept), nil
+		return KeepFor(machine, event, rt.options.Machines), nil
 	})
 	if lost != nil {
 		rt.emit(Event{Kind: KindWarning, Text: lost.Error()})

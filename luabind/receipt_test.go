@@ -17,7 +17,7 @@ func TestReceiptOfARunThatIsHere(t *testing.T) {
 	var warned []string
 	run := func(options Options, source string) string {
 		t.Helper()
-		options.Kept = kept
+		options.Machines = kept
 		options.Events = func(event Event) {
 			if event.Kind == KindWarning {
 				warned = append(warned, event.Text)

@@ -31,7 +31,7 @@ func (s *session) keep(event luabind.Event) {
 	if s.order.Plan {
 		return
 	}
-	err := luabind.KeepFor(s.host(), event, s.desk.options.Kept)
+	err := luabind.KeepFor(s.host(), event, s.desk.options.Machines)
 	if event.Text == tooLong {
 		err = primitives.Errorf(primitives.Invalid, "journal.receipt", s.host(), "what %s asks to be kept is too long to be passed on", s.host())
 	}

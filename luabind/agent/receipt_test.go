@@ -14,7 +14,7 @@ import (
 // under the desk's name for the machine.
 func TestWhatIsKeptIsOnDiskBeforeTheReceipt(t *testing.T) {
 	kept := &journal.Machines{Dir: filepath.Join(t.TempDir(), "machines"), Clock: primitives.SystemClock{}}
-	w := newWorld(t, "", DeskOptions{Kept: kept})
+	w := newWorld(t, "", DeskOptions{Machines: kept})
 	h := &heard{hook: func(event luabind.Event) {
 		if record, _, err := kept.Kept("lab01"); event.Text == "has its receipt" && (err != nil || record["mac"] != "52:54:00:00:00:01") {
 			t.Errorf("kept %v, %v", record, err)
@@ -35,7 +35,7 @@ func TestWhatIsKeptIsOnDiskBeforeTheReceipt(t *testing.T) {
 
 func TestNoReceiptIsGivenForWhatIsNotKept(t *testing.T) {
 	for what, kept := range map[string]*journal.Machines{"no place": nil, "a place that cannot be written": {Dir: "/proc/none/of/that", Clock: primitives.SystemClock{}}} {
-		w := newWorld(t, "", DeskOptions{Kept: kept})
+		w := newWorld(t, "", DeskOptions{Machines: kept})
 		h := &heard{}
 		value, err := run(t, w, w.order("lab01", `function M.here() return journal.receipt{deadline = 0.2, keep = {mac = "x"}} end`), h)
 		if err != nil || value != false {
@@ -48,7 +48,7 @@ func TestNoReceiptIsGivenForWhatIsNotKept(t *testing.T) {
 }
 
 func TestNoReceiptIsGivenForWhatIsTooLongForALine(t *testing.T) {
-	w := newWorld(t, "", DeskOptions{Kept: &journal.Machines{Dir: t.TempDir(), Clock: primitives.SystemClock{}}})
+	w := newWorld(t, "", DeskOptions{Machines: &journal.Machines{Dir: t.TempDir(), Clock: primitives.SystemClock{}}})
 	h := &heard{}
 	value, err := run(t, w, w.order("lab01", `function M.here() return journal.receipt{deadline = 0.2, keep = {long = ("x"):rep(5 * 2^20)}} end`), h)
 	if err != nil || value != false {

@@ -39,8 +39,8 @@ type Options struct {
 // Desk is what a desk needs to reach other machines.
 type Desk struct {
 	Inventory *inventory.Inventory // nil: empty
-	// Kept is what the desk keeps of machines between runs; nil: nothing.
-	Kept *journal.Machines
+	// Machines is what the desk keeps of machines between runs; nil: nothing.
+	Machines *journal.Machines
 	// Version is asked for when another machine is reached first; an agent of
 	// another version is not used.
 	Version func() string

@@ -169,6 +169,8 @@ func (r *Relocator) nested(ctx context.Context, order luabind.Order, powers luab
 		Path:      []fs.FS{Modules(order.Modules)},
 		Self:      order.Machine.Name,
 		Events:    events,
+		History:   order.History,
+		Kept:      order.Kept,
 		KeyPrefix: luabind.TaskKey(ctx),
 		Receipt: func(ctx context.Context, _ uint64, limit time.Duration) bool {
 			ctx, cancel := primitives.WithTimeout(ctx, r.world.Clock(), limit)

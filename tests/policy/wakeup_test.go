@@ -33,7 +33,7 @@ func (s *scene) wakeup(words ...string) (exit int, err error) {
 	authority := head.Authority()
 	runtime := luabind.New(simulated.Desk(s.world, s.desk, s.kept), luabind.Options{
 		Authority: &authority,
-		Kept:      s.kept,
+		Machines:  s.kept,
 		Inventory: s.inventory(),
 		Settings:  s.site,
 		Plan:      s.plan || head.Plans(arguments),

@@ -40,6 +40,8 @@ type scene struct {
 	keeper    *journal.Machines // where agents' records go; nil: to kept
 	events    []luabind.Event
 	stopAt    string // the run is stopped when a step of this name begins
+	journal   *lastRecord
+	history   *journal.History // of an earlier run, which the next one resumes
 }
 
 func newScene(t testing.TB, build func(clock *sim.Clock) *sim.World) *scene {
@@ -108,11 +110,9 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	path := simulated.Path(s.overrides)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	powers := simulated.Desk(s.world, s.desk, cmp.Or(s.keeper, s.kept))
-	defer simulated.Release(powers)
-	runtime := luabind.New(powers, luabind.Options{
+	options := luabind.Options{
 		Authority: s.authority(path, action),
-		Kept:      s.kept,
+		Machines:  s.kept,
 		Inventory: s.inventory(),
 		Settings:  s.site,
 		Yes:       s.yes,
@@ -124,7 +124,15 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 				stop()
 			}
 		},
-	})
+		History: s.history,
+	}
+	if s.journal != nil {
+		s.journal.stop = stop
+		options.Journal = s.journal
+	}
+	powers := simulated.Desk(s.world, s.desk, cmp.Or(s.keeper, s.kept))
+	defer simulated.Release(powers)
+	runtime := luabind.New(powers, options)
 	result, err := runtime.CallScript(ctx, action, "action", map[string]any{
 		"action": action, "type": kind, "subopts": subopts, "targets": list,
 		"options": map[string]any{"yes": s.yes, "types": s.types},
