@@ -12,12 +12,12 @@ func (s *session) take(event luabind.Event, c *channel) {
 	}
 	s.last = event
 	s.watch(event)
+	asked := event.Kind == luabind.KindReceipt && event.Host == s.host()
+	if asked { // before it stands in our journal, by which a resumed run knows of it
+		s.keep(event)
+	}
 	if event.Kind != luabind.KindRequest && event.Kind != luabind.KindEnd { // those frame the agent's own journal
 		s.events(event)
-	}
-	asked := event.Kind == luabind.KindReceipt && event.Host == s.host()
-	if asked {
-		s.keep(event)
 	}
 	if (s.down || asked) && !s.unkept {
 		s.receipt = c.to.send(line{Receipt: event.Seq}) == nil
