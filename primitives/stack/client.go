@@ -24,6 +24,9 @@ type Options struct {
 	Clock primitives.Clock
 	Dial  Dial
 	Run   Run
+	// Drivers finds the driver of a name, for hypervisors that this package does
+	// not know; it gives nil where there is none of that name. nil: there are none.
+	Drivers func(name string) (Driver, error)
 }
 
 // Client speaks to hypervisors. It holds one shared set of connections per
@@ -34,9 +37,12 @@ type Client struct {
 	dial  Dial
 	run   Run
 
-	mu     sync.Mutex
-	hubs   map[target]*hub
-	closed bool
+	drivers func(name string) (Driver, error)
+
+	mu         sync.Mutex
+	hubs       map[target]*hub
+	foreigners map[string]*foreign // by URI
+	closed     bool
 }
 
 // pollEvery is how often a guest is looked at while it is waited for: events
@@ -49,7 +55,7 @@ const patience = 10 * time.Second
 
 // New makes a client. It connects to nothing yet.
 func New(options Options) *Client {
-	c := &Client{clock: options.Clock, dial: options.Dial, run: options.Run, hubs: map[target]*hub{}}
+	c := &Client{clock: options.Clock, dial: options.Dial, run: options.Run, drivers: options.Drivers, hubs: map[target]*hub{}, foreigners: map[string]*foreign{}}
 	if c.clock == nil {
 		c.clock = primitives.SystemClock{}
 	}
@@ -105,6 +111,13 @@ const (
 
 // backend finds the way to the hypervisor of a URI.
 func (c *Client) backend(op, uri string) (backend, error) {
+	by, err := c.foreign(op, uri)
+	if err != nil {
+		return nil, err
+	}
+	if by != nil {
+		return by, nil
+	}
 	to, err := parseURI(uri)
 	if err != nil {
 		return nil, primitives.Errorf(primitives.Invalid, op, uri, "%s", err)
