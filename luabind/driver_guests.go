@@ -55,10 +55,9 @@ func (d *driver) List(ctx context.Context, op string) ([]stack.Listed, error) {
 // rows has each line or element of the list become a row. One that the driver
 // does not understand is an error: it could be the guest that is looked for.
 func (d *driver) rows(ctx context.Context, op string, result exec.Result) ([]map[string]any, error) {
-	output, err := d.list.decode(result.Stdout)
-	items, isList := output.([]any)
-	if err != nil || !isList {
-		return nil, d.fault(op, primitives.Internal, err, "what %s lists is no list", d.name)
+	items, err := d.listItems(ctx, op, result)
+	if err != nil {
+		return nil, err
 	}
 	answers, err := d.call(ctx, op, d.items, items)
 	if err != nil {
@@ -78,6 +77,25 @@ func (d *driver) rows(ctx context.Context, op string, result exec.Result) ([]map
 	return rows, nil
 }
 
+// listItems takes the output apart. A driver's own function for that must find
+// something: it is for tools that greet.
+func (d *driver) listItems(ctx context.Context, op string, result exec.Result) ([]any, error) {
+	if d.list.parse != nil {
+		output, err := d.parse(ctx, op, d.list, result, nil)
+		items, isList := output.([]any)
+		if err == nil && !isList {
+			err = d.fault(op, primitives.Internal, nil, "the driver %s found no list in what its tool printed", d.name)
+		}
+		return items, err
+	}
+	output, err := d.list.decode(result.Stdout)
+	items, isList := output.([]any)
+	if err != nil || !isList {
+		return nil, d.fault(op, primitives.Internal, err, "what the tool of %s lists is no list", d.name)
+	}
+	return items, nil
+}
+
 // eachItem calls the reader of list for each item: its row, false for one that
 // is no guest, or a number for one that it does not understand.
 func (d *driver) eachItem(L *lua.LState) int {
@@ -88,8 +106,8 @@ func (d *driver) eachItem(L *lua.LState) int {
 			if d.hasHeader(L, items.RawGetInt(i)) {
 				answer = lua.LFalse
 			}
-		} else if values, err := d.rt.call(L, d.list.each, []lua.LValue{items.RawGetInt(i)}); err != nil {
-			d.rt.raise(L, err)
+		} else if values, err := d.lua.rt.call(L, d.list.each, []lua.LValue{items.RawGetInt(i)}); err != nil {
+			d.lua.rt.raise(L, err)
 		} else if len(values) > 0 && (values[0] == lua.LFalse || values[0].Type() == lua.LTTable) {
 			answer = values[0]
 		}
@@ -101,8 +119,8 @@ func (d *driver) eachItem(L *lua.LState) int {
 
 // hasHeader compares the first line with the pattern of the header.
 func (d *driver) hasHeader(L *lua.LState, line lua.LValue) bool {
-	find := d.rt.root.GetField(d.rt.root.GetGlobal("string"), "find")
-	values, err := d.rt.call(L, find.(*lua.LFunction), []lua.LValue{line, lua.LString(d.list.header)})
+	find := d.lua.rt.root.GetField(d.lua.rt.root.GetGlobal("string"), "find")
+	values, err := d.lua.rt.call(L, find.(*lua.LFunction), []lua.LValue{line, lua.LString(d.list.header)})
 	return err == nil && len(values) > 0 && values[0] != lua.LNil
 }
 

@@ -81,6 +81,7 @@ func (r *driverReader) ways(d *driver, script *lua.LTable) {
 		d.kind = d.name
 	}
 	d.onRequest = lua.LVAsBool(script.RawGetString("on_request"))
+	d.givesWay = r.texts(script, "gives_way_to")
 	for _, word := range r.texts(script, "asks") {
 		if !slices.Contains(guestModes, word) {
 			r.fault("asks has %q; accepted: %s", word, strings.Join(guestModes, ", "))

@@ -73,6 +73,7 @@ func (s *drivenStack) scripts() map[string]openDriverOnce {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.found == nil {
+		shared := sync.OnceValue(func() *driverLua { return &driverLua{rt: powerless(s.path)} })
 		s.found = map[string]openDriverOnce{}
 		for _, name := range Drivers(s.path) {
 			s.found[name] = sync.OnceValues(func() (*driver, error) {
@@ -80,7 +81,7 @@ func (s *drivenStack) scripts() map[string]openDriverOnce {
 					return nil, primitives.Errorf(primitives.Invalid, "driver", driversFolder+"/"+name+".lua",
 						"ctys speaks to %s itself: give the driver another name", name)
 				}
-				return openDriver(s.path, name, s.exec, s.clock)
+				return openDriver(shared(), name, s.exec, s.clock)
 			})
 		}
 	}
@@ -112,11 +113,18 @@ func (s *drivenStack) of(uri string) Stack {
 
 // Hypervisors is Stack. The drivers are looked for on this machine only.
 func (s *drivenStack) Hypervisors(ctx context.Context, host string) ([]stack.Hypervisor, error) {
-	list, err := s.spoken.Hypervisors(ctx, host)
-	if host != "" || err != nil && len(list) == 0 {
-		return list, err
+	if host != "" {
+		return s.spoken.Hypervisors(ctx, host)
 	}
-	list = append(list, s.probe(ctx)...)
+	var driven []stack.Hypervisor
+	var asked sync.WaitGroup
+	asked.Go(func() { driven = s.probe(ctx) })
+	list, err := s.spoken.Hypervisors(ctx, host)
+	asked.Wait()
+	if err != nil && len(list) == 0 {
+		return nil, err
+	}
+	list = append(list, driven...)
 	var problems []error
 	for _, hypervisor := range list {
 		problems = append(problems, hypervisor.Problem)
@@ -137,7 +145,26 @@ func (s *drivenStack) probe(ctx context.Context) []stack.Hypervisor {
 		asked.Go(func() { answers[i] = probeDriver(ctx, name, scripts[name]) })
 	}
 	asked.Wait()
-	return slices.DeleteFunc(answers, func(h stack.Hypervisor) bool { return h.URI == "" })
+	return s.choose(answers)
+}
+
+// choose leaves out those that are not here, and those that give way to another
+// one that is.
+func (s *drivenStack) choose(answers []stack.Hypervisor) []stack.Hypervisor {
+	here := func(name string) bool {
+		return slices.ContainsFunc(answers, func(h stack.Hypervisor) bool { return h.URI != "" && h.Type == name })
+	}
+	var chosen []stack.Hypervisor
+	for _, answer := range answers {
+		if answer.URI == "" {
+			continue
+		}
+		if d, err := s.scripts()[answer.Type](); err == nil && slices.ContainsFunc(d.givesWay, here) {
+			continue
+		}
+		chosen = append(chosen, answer)
+	}
+	return chosen
 }
 
 func probeDriver(ctx context.Context, name string, open openDriverOnce) stack.Hypervisor {

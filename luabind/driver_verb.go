@@ -25,7 +25,7 @@ type driverVerb struct {
 	output   string         // "text", "lines" or "json"
 	header   string         // pattern of the first of lines; empty: there is none
 	each     *lua.LFunction // of list: one line or element becomes a row
-	parse    *lua.LFunction // of the others: the output becomes a value
+	parse    *lua.LFunction // the output becomes a value, of list the list of its items
 	passed   *lua.LFunction // whether the tool did it; nil: exit status 0
 	first    *driverVerb    // run before; nil: nothing
 	deadline time.Duration
@@ -83,7 +83,7 @@ func (r *driverReader) whole(verb *driverVerb, reader string) {
 		r.fault("%s.output is %q; accepted: text, lines, json", verb.name, verb.output)
 	case reader == "each" && verb.each == nil:
 		r.fault("%s.each is missing: a function that makes a row of one line or element", verb.name)
-	case reader == "each" && verb.output == "text":
+	case reader == "each" && verb.output == "text" && verb.parse == nil:
 		r.fault("%s.output is missing; accepted: lines, json", verb.name)
 	case reader == "parse" && verb.parse == nil:
 		r.fault("%s.parse is missing: a function that reads the output", verb.name)
@@ -160,8 +160,8 @@ func (d *driver) value(ctx context.Context, op string, field lua.LValue, guest a
 	if fn, ok := field.(*lua.LFunction); ok {
 		return d.call(ctx, op, fn, guest, mode, before)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.lua.mu.Lock()
+	defer d.lua.mu.Unlock()
 	return fromLua(field), nil
 }
 

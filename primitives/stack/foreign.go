@@ -54,7 +54,7 @@ type foreign struct {
 	driver Driver
 
 	mu   sync.Mutex
-	next *sharedLook        // that has not begun yet
+	next *sharedLook   // that has not begun yet
 	turn chan struct{} // holds one token: one look at a time
 }
 

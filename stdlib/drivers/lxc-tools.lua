@@ -15,6 +15,9 @@ M.head = {
 
 M.type = "lxc"
 
+-- Proxmox's containers are LXC's, and its own tool is to be asked.
+M.gives_way_to = "pct"
+
 -- lxc.signal.halt: SIGPWR, or what the container's configuration names.
 M.asks = "signal"
 
@@ -34,8 +37,10 @@ M.list = {
   output = "lines",
   header = "^NAME%s+STATE%s+PID%s+AUTOSTART%s*$",
   each = function(line)
-    local name, state, pid, autostart = line:match("^(%S.-)%s+(%u+)%s+(%S+)%s+([01])%s*$")
-    if not name then return nil end
+    local words = {}
+    for word in line:gmatch("%S+") do words[#words + 1] = word end
+    local name, state, pid, autostart = unpack(words)
+    if #words ~= 4 or not (autostart == "0" or autostart == "1") then return nil end
     local running = tonumber(pid)
     return { name = name, status = state, id = running, witness = running and "process " .. pid or nil, autostart = autostart == "1" }
   end,

@@ -9,11 +9,13 @@ M.head = {
   what = "the containers of Podman",
   runs = { "podman --version", "podman ps", "podman inspect", "podman kill", "podman start", "podman pause", "podman unpause" },
   source = "podman-ps(1), podman-inspect(1), podman-kill(1), podman-start(1), podman-pause(1); the states are those of libpod/define/containerstate.go",
-  tested = "real tool: Podman 4.3.1; recorded output of 3.4, 4.9 and 5.2",
+  tested = "real tool: Podman 4.3.1; its words and fields in 3.4.4 and 5.4.0 as their sources have them",
 }
 
 M.asks = "signal"
 
+-- Created is a container that has never run, initialized one whose namespaces
+-- are made and in which nothing runs yet; 3 calls these configured and created.
 -- "removing" is left out: what is taken apart may be half gone.
 M.states = {
   created = "off", configured = "off", initialized = "off", running = "running", paused = "paused",
@@ -43,7 +45,7 @@ M.list = {
 M.shutdown = {
   first = {
     argv = function(guest) return { "podman", "inspect", "--type", "container", "--format", "{{.Config.StopSignal}}", guest.container } end,
-    parse = function(output) return output:match("^%s*(%w+)%s*$") end,
+    parse = function(output) return output:match("^%s*([%w+-]+)%s*$") end,
   },
   argv = function(guest, _, signal) return { "podman", "kill", "--signal", signal or "TERM", guest.container } end,
 }
