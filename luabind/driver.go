@@ -51,9 +51,9 @@ func (l *driverLua) call(ctx context.Context, name string, fn *lua.LFunction, ar
 // driverVerbs are a driver's writes, by the verbs of package stack.
 type driverVerbs map[string]*driverVerb
 
-// openDriver loads a driver script and checks its table. Errors are of kind
-// invalid and name the file.
-func openDriver(shared *driverLua, name string, exec Exec, clock primitives.Clock) (*driver, error) {
+// openDriver loads a driver script and checks its table, whether or not ctx ends
+// meanwhile. Errors are of kind invalid and name the file.
+func openDriver(ctx context.Context, shared *driverLua, name string, exec Exec, clock primitives.Clock) (*driver, error) {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	rt := shared.rt
@@ -66,7 +66,7 @@ func openDriver(shared *driverLua, name string, exec Exec, clock primitives.Cloc
 		return nil, err
 	}
 	d := &driver{name: name, uri: name + ":///system", exec: exec, clock: clock, lua: shared}
-	ctx, cancel := primitives.WithTimeout(context.Background(), rt.caps.Clock, headDeadline)
+	ctx, cancel := primitives.WithTimeout(context.WithoutCancel(ctx), rt.caps.Clock, headDeadline)
 	defer cancel()
 	values, err := shared.call(ctx, source.File, rt.root.NewFunctionFromProto(proto))
 	if err != nil {

@@ -33,11 +33,37 @@ type drivenStack struct {
 	clock primitives.Clock
 
 	mu    sync.Mutex
-	found map[string]openDriverOnce // by name; nil: not looked for yet
+	found map[string]*driverScript // by name; nil: not looked for yet
 }
 
-// openDriverOnce loads a driver script when it is first called.
-type openDriverOnce func() (*driver, error)
+// driverScript is a driver that there is, loaded when it is first used.
+type driverScript struct {
+	name   string
+	stack  *drivenStack
+	shared func() *driverLua
+
+	mu     sync.Mutex
+	opened bool
+	driver *driver
+	err    error
+}
+
+// open loads the driver, once.
+func (s *driverScript) open(ctx context.Context) (*driver, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.opened {
+		return s.driver, s.err
+	}
+	s.opened = true
+	if slices.Contains(spoken, s.name) {
+		s.err = primitives.Errorf(primitives.Invalid, "driver", driversFolder+"/"+s.name+".lua",
+			"ctys speaks to %s itself: give the driver another name", s.name)
+	} else {
+		s.driver, s.err = openDriver(ctx, s.shared(), s.name, s.stack.exec, s.stack.clock)
+	}
+	return s.driver, s.err
+}
 
 // withDrivers adds the driver scripts of a search path to a Stack. They need
 // the power to run programs; without it there are none.
@@ -68,33 +94,27 @@ func Drivers(path []fs.FS) []string {
 	return sortedNames(found)
 }
 
-// scripts are the drivers that there are, not loaded yet.
-func (s *drivenStack) scripts() map[string]openDriverOnce {
+// scripts are the drivers that there are.
+func (s *drivenStack) scripts() map[string]*driverScript {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.found == nil {
 		shared := sync.OnceValue(func() *driverLua { return &driverLua{rt: powerless(s.path)} })
-		s.found = map[string]openDriverOnce{}
+		s.found = map[string]*driverScript{}
 		for _, name := range Drivers(s.path) {
-			s.found[name] = sync.OnceValues(func() (*driver, error) {
-				if slices.Contains(spoken, name) {
-					return nil, primitives.Errorf(primitives.Invalid, "driver", driversFolder+"/"+name+".lua",
-						"ctys speaks to %s itself: give the driver another name", name)
-				}
-				return openDriver(shared(), name, s.exec, s.clock)
-			})
+			s.found[name] = &driverScript{name: name, stack: s, shared: shared}
 		}
 	}
 	return s.found
 }
 
 // driver is what stack.Options.Drivers asks for.
-func (s *drivenStack) driver(name string) (stack.Driver, error) {
-	open := s.scripts()[name]
-	if open == nil {
+func (s *drivenStack) driver(ctx context.Context, name string) (stack.Driver, error) {
+	script := s.scripts()[name]
+	if script == nil {
 		return nil, nil
 	}
-	d, err := open()
+	d, err := script.open(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -142,15 +162,15 @@ func (s *drivenStack) probe(ctx context.Context) []stack.Hypervisor {
 	answers := make([]stack.Hypervisor, len(names))
 	var asked sync.WaitGroup
 	for i, name := range names {
-		asked.Go(func() { answers[i] = probeDriver(ctx, name, scripts[name]) })
+		asked.Go(func() { answers[i] = probeDriver(ctx, scripts[name]) })
 	}
 	asked.Wait()
-	return s.choose(answers)
+	return s.choose(ctx, answers)
 }
 
 // choose leaves out those that are not here, and those that give way to another
 // one that is.
-func (s *drivenStack) choose(answers []stack.Hypervisor) []stack.Hypervisor {
+func (s *drivenStack) choose(ctx context.Context, answers []stack.Hypervisor) []stack.Hypervisor {
 	here := func(name string) bool {
 		return slices.ContainsFunc(answers, func(h stack.Hypervisor) bool { return h.URI != "" && h.Type == name })
 	}
@@ -159,7 +179,7 @@ func (s *drivenStack) choose(answers []stack.Hypervisor) []stack.Hypervisor {
 		if answer.URI == "" {
 			continue
 		}
-		if d, err := s.scripts()[answer.Type](); err == nil && slices.ContainsFunc(d.givesWay, here) {
+		if d, err := s.scripts()[answer.Type].open(ctx); err == nil && slices.ContainsFunc(d.givesWay, here) {
 			continue
 		}
 		chosen = append(chosen, answer)
@@ -167,9 +187,9 @@ func (s *drivenStack) choose(answers []stack.Hypervisor) []stack.Hypervisor {
 	return chosen
 }
 
-func probeDriver(ctx context.Context, name string, open openDriverOnce) stack.Hypervisor {
-	hypervisor := stack.Hypervisor{URI: name + ":///system", Type: name}
-	d, err := open()
+func probeDriver(ctx context.Context, script *driverScript) stack.Hypervisor {
+	hypervisor := stack.Hypervisor{URI: script.name + ":///system", Type: script.name}
+	d, err := script.open(ctx)
 	if err != nil {
 		hypervisor.Problem = fmt.Errorf("%s: %w", hypervisor.URI, err)
 		return hypervisor

@@ -52,7 +52,7 @@ var stockStates = map[string]map[string]stack.State{
 // openStock gives a stock driver, or one of the test's site.
 func openStock(t testing.TB, host Stack, name string) *driver {
 	t.Helper()
-	d, err := host.(*drivenStack).scripts()[name]()
+	d, err := host.(*drivenStack).scripts()[name].open(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -169,9 +169,8 @@ func TestDriverThatDoesNotUnderstand(t *testing.T) {
 		"never ends":      `while true do end`,
 		"a list for rows": `return { "a", "down" }`,
 	} {
-		_, host := toyHost("")
 		with := &tools{answers: map[string]exec.Result{"toy --all": {Stdout: "a down\n"}}}
-		host = driven(with, map[string]string{"toy": strings.Replace(toy, "local name, status = line", "do "+each+" end local name, status = line", 1)})
+		host := driven(with, map[string]string{"toy": strings.Replace(toy, "local name, status = line", "do "+each+" end local name, status = line", 1)})
 		guest, err := host.Inspect(ctx, ref)
 		if err == nil || guest.State == stack.Off {
 			t.Errorf("%s: %+v, %v", name, guest, err)

@@ -66,13 +66,13 @@ type sharedLook struct {
 }
 
 // foreign finds the driver of a URI; nil where there is none of that name.
-func (c *Client) foreign(op, uri string) (*foreign, error) {
+func (c *Client) foreign(ctx context.Context, op, uri string) (*foreign, error) {
 	scheme, rest, _ := strings.Cut(uri, "://")
 	name, transport, _ := strings.Cut(scheme, "+")
 	if c.drivers == nil {
 		return nil, nil
 	}
-	driver, err := c.drivers(name)
+	driver, err := c.drivers(ctx, name)
 	if driver == nil || err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (s *shelf) Ask(_ context.Context, _ string, guest Listed, verb string, mode
 }
 
 func shelfClient(s *shelf) *Client {
-	return New(Options{Drivers: func(name string) (Driver, error) {
+	return New(Options{Drivers: func(_ context.Context, name string) (Driver, error) {
 		if name != "shelf" {
 			return nil, nil
 		}
