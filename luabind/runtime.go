@@ -140,6 +140,7 @@ func New(caps Capabilities, options Options) *Runtime {
 	if caps.Clock == nil {
 		caps.Clock = primitives.SystemClock{}
 	}
+	caps.Stack = withDrivers(caps, options.Path)
 	if options.Stdout == nil {
 		options.Stdout = os.Stdout
 	}
