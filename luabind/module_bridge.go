@@ -19,7 +19,7 @@ func (rt *Runtime) bridgeModule() *Module {
 	return &Module{
 		Name: "bridge",
 		Help: "This machine's network bridges.",
-		Functions: []Function{
+		Functions: append([]Function{
 			{
 				Name: "list", Help: "All bridges with their ports. In a plan that has dissolved one, without these.", Result: "a list of {name, mac, ports, stp, up}",
 				Example: `for _, b in ipairs(bridge.list()) do print(b.name, table.concat(b.ports, " ")) end`,
@@ -57,7 +57,7 @@ func (rt *Runtime) bridgeModule() *Module {
 				Op: &Operation{Effect: Read, Object: func(c *Call) string { return rt.bridgeObject(c.String("name")) },
 					Do: func(ctx context.Context, c *Call) (any, error) { return rt.caps.Bridge.Managers(ctx, c.String("name")) }},
 			},
-		},
+		}, rt.guardFunctions()...),
 	}
 }
 
