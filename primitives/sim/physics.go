@@ -110,6 +110,7 @@ func (w *World) boot(m *machine, why string) {
 	m.hung = false
 	m.level = 0
 	m.slept = 0
+	m.setUpNetwork()
 	w.enter(m, Booting, why)
 	w.begin(m, m.Boot, func() { w.up(m) })
 }
