@@ -94,6 +94,18 @@ function M.of(order, asked, cards)
   }
 end
 
+--- Takes over the hardware addresses that the cards have when they are armed: a
+--- port has that of the bridge that was dissolved onto it, and sleeps with it.
+---@param cards table[] as nic.arm gave them
+function M.take_over(back, cards)
+  local macs, seen = macs_of(cards), {}
+  for _, mac in ipairs(macs) do seen[mac] = true end
+  for _, mac in ipairs(M.macs(back)) do
+    if not seen[mac] then macs[#macs + 1] = mac end
+  end
+  back.mac, back.also = table.remove(macs, 1), #macs > 0 and macs or nil
+end
+
 -- The desk ---------------------------------------------------------------------
 
 local function is_text(value) return value == nil or type(value) == "string" end
@@ -106,10 +118,14 @@ local function is_sound(back)
   return known and (back.port == nil or type(back.port) == "number")
 end
 
--- Another machine may have had the name: that of another inventory.
-local function is_of_another(record, name)
-  local row = inventory.machine(name)
-  return row and row.address and record.address and row.address ~= record.address
+-- Another machine may have had the name: that of another inventory, or the one
+-- before its card was changed. Gives what its row said then and does not say now.
+local function of_another(record, name)
+  local row = inventory.machine(name) or {}
+  for _, field in ipairs{ "address", "mac" } do
+    local was = record[field]
+    if row[field] and was and row[field] ~= was then return string.format("%s %s", field == "mac" and "MAC" or field, tostring(was)) end
+  end
 end
 
 --- The way back of a machine that an earlier run has kept; nil where there is none.
@@ -123,8 +139,9 @@ function M.kept(name)
     step.warn("what was kept of " .. name .. " says nothing of how it is woken, and is not used")
     return nil
   end
-  if is_of_another(record, name) then
-    step.warn(string.format("the way back that was kept of %s is of a machine with the address %s, and is not used", name, tostring(record.address)))
+  local other = of_another(record, name)
+  if other then
+    step.warn(string.format("the way back that was kept of %s is of a machine with the %s, and is not used", name, other))
     return nil
   end
   back.kept_at, back.slept = record.kept_at, record.method == "pause"

@@ -221,3 +221,35 @@ func TestNoBridgeIsDissolvedUnderAMachineThatSleeps(t *testing.T) {
 		t.Error("it was touched")
 	}
 }
+
+// A bridge has often a hardware address of its own. Its port takes that over, and
+// sleeps with it, so it is what the packet has to name.
+func TestABridgeWithAnAddressOfItsOwnIsWokenByThat(t *testing.T) {
+	own, bridged := primitives.MAC{2, 0, 0, 0, 0, 0x11}, primitives.MAC{2, 0, 0, 0, 0, 0x22}
+	s := newScene(t, func(clock *sim.Clock) *sim.World {
+		w := sim.New(11, clock)
+		w.Add(sim.Machine{Name: "host01", Address: "10.1.0.1", Power: primitives.PowerOn, Boot: time.Second, Shutdown: time.Second, Enterable: true,
+			NICs: []sim.NIC{{Name: "eth0", Driver: "e1000e", Master: "br0", WakeSupported: "g", RefusesInBridge: true, MAC: own}, {Name: "br0", Kind: "bridge", DefaultRoute: true, MAC: bridged}}})
+		return w
+	})
+	s.row("host01", "")
+	s.exits(s.cancel("pm", "self,wol,poweroff:0", "host01"), 0)
+	s.off("host01")
+	s.told("woken by a raw frame for " + bridged.String())
+	if back := s.wayBack("host01"); fmt.Sprint(back["also"]) != "["+own.String()+"]" {
+		t.Errorf("kept %v", back)
+	}
+	s.exits(s.create("pm", "wol,l:host01"), 0)
+	s.up("host01")
+}
+
+// However long the announcement, the guards outlast it.
+func TestTheGuardsOutlastTheLongestAnnouncement(t *testing.T) {
+	s := stubborn(t)
+	s.exits(s.cancel("pm", "self,wol,poweroff:999999999", "host01"), 0)
+	s.off("host01")
+	s.told("a timer, after 1000000299 s")
+	if !s.armed("host01") {
+		t.Error("it is not armed")
+	}
+}

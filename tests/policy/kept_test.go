@@ -110,6 +110,28 @@ func TestWhatIsKeptOfAnotherMachineIsNotUsed(t *testing.T) {
 	}
 }
 
+// A card that was changed since has another address, which only its row knows; the
+// one before may be in another machine now.
+func TestTheWayBackOfACardThatWasChangedIsNotUsed(t *testing.T) {
+	s := hosts(t, nil)
+	s.row("host01", `mac = "02-00-00-00-00-07"`)
+	s.exits(s.cancel("pm", "self,wol,poweroff:0", "host01"), 0)
+	s.row("host01", `mac = "02:00:00:00:00:07"`)
+	s.exits(s.wakes("l:host01"), 0)
+	s.powered("host01")
+	s.row("host01", `mac = "02:00:00:00:00:99"`)
+	for _, wake := range []func(){
+		func() { s.exits(s.create("pm", "reuse,wol,l:host01,ping:off"), 0) },
+		func() { s.exits(s.wakes("l:host01"), 0) },
+	} {
+		s.world.PowerOff("host01")
+		s.events = nil
+		wake()
+		s.off("host01")
+		s.told("02:00:00:00:00:99 by ethernet", "of a machine with the MAC 02:00:00:00:00:07, and is not used")
+	}
+}
+
 // A row may say who sends the packet, where no TARGET does.
 func TestTheWakerOfARowSends(t *testing.T) {
 	for target, by := range map[string]string{"": "lab03", "lab01": "lab01"} {
