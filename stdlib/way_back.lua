@@ -128,11 +128,17 @@ local function of_another(record, name)
   end
 end
 
+-- What was kept of a machine, by its name or by the address that it was reached by.
+local function record_of(name)
+  local row = inventory.machine(name)
+  return inventory.kept(name) or row and row.address and inventory.kept(row.address)
+end
+
 --- The way back of a machine that an earlier run has kept; nil where there is none.
 ---@param name string
 ---@return way_back.Way?
 function M.kept(name)
-  local record = inventory.kept(name)
+  local record = record_of(name)
   local back = record and record.way_back
   if back == nil then return nil end
   if type(back) ~= "table" or not is_sound(back) then

@@ -157,6 +157,19 @@ func TestWhatTheRunCannotRestoreItsGuardsDo(t *testing.T) {
 	s.restored()
 }
 
+// A guard that cannot be taken off does no harm to what is restored already, and is
+// not why a run ends.
+func TestAGuardThatCannotBeTakenOff(t *testing.T) {
+	for subopts, exit := range map[string]int{"self,wol,poweroff:0": 1, "self,force,wol,poweroff:0": 0} {
+		s := stubborn(t)
+		s.world.Fault(sim.Fault{Machine: "host01", Power: "nic", Verb: "arm", After: 1, Kind: primitives.Internal, Message: "made so"})
+		s.world.Fault(sim.Fault{Machine: "host01", Power: "guard", Verb: "disarm", Kind: primitives.Timeout, Message: "not told"})
+		s.exits(s.cancel("pm", subopts, "host01"), exit)
+		s.told("not armed for the magic packet: made so", "a guard of br0 could not be taken off, and will find it restored: not told")
+		s.restored()
+	}
+}
+
 // Who has the bridge in its hands is named beforehand; where it puts the port back
 // during the delay, the machine stays up.
 func TestWhoFightsBackIsNamed(t *testing.T) {

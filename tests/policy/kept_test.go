@@ -89,6 +89,19 @@ func TestAMachineWithoutARowIsWokenByWhatWasKept(t *testing.T) {
 	}
 }
 
+// A machine of the inventory that was typed by its address is found by its name.
+func TestWhatWasKeptOfAnAddressIsFoundByTheName(t *testing.T) {
+	s := hosts(t, nil)
+	s.row("host01", "")
+	s.exits(s.cancel("pm", "self,wol,poweroff:0", "10.1.0.1"), 0)
+	s.off("host01")
+	s.exits(s.create("pm", "wol,l:host01"), 0)
+	s.up("host01")
+	s.world.PowerOff("host01")
+	s.exits(s.wakes("host01"), 0)
+	s.powered("host01")
+}
+
 // What was kept of a machine of the same name in another inventory, or is
 // damaged, is told and not used.
 func TestWhatIsKeptOfAnotherMachineIsNotUsed(t *testing.T) {
