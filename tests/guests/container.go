@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ctys/tests/bootimage"
 	"ctys/tests/testneed"
 
 	"github.com/digitalocean/go-libvirt"
@@ -28,11 +29,11 @@ while :; do /bin/busybox sleep 3600 & wait $!; done
 // the test where the machine has not what libvirt's containers need.
 func (l *Libvirtd) DefineContainer(t testing.TB, name string) *Guest {
 	t.Helper()
-	image := BuildGuest(t)
+	parts := bootimage.Get(t)
 	container := l.newGuest("lxc", name)
 	root := filepath.Join(l.Folder, name+".root")
 	container.Console = filepath.Join(root, "ready")
-	if err := containerRoot(root, image); err != nil {
+	if err := containerRoot(root, parts.Busybox); err != nil {
 		t.Fatal(err)
 	}
 	if err := container.define(containerXML(container, root)); err != nil {
@@ -52,13 +53,13 @@ func (g *Guest) StartContainer(t testing.TB) {
 	}
 }
 
-func containerRoot(root string, image Image) error {
+func containerRoot(root, busyboxPath string) error {
 	for _, folder := range []string{"bin", "dev", "proc", "sys", "run"} {
 		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
 			return err
 		}
 	}
-	busybox, err := os.ReadFile(image.Busybox)
+	busybox, err := os.ReadFile(busyboxPath)
 	if err != nil {
 		return err
 	}
