@@ -3,6 +3,7 @@
 package bootimage
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,13 +15,13 @@ var modules = []string{
 	"button", "evdev",
 	"virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_console",
 	"failover", "net_failover", "virtio_net",
-	"pps_core", "ptp", "e1000e",
+	"e1000e",
 	"llc", "stp", "bridge",
 }
 
 // keepModules finds the modules, packed or not, anywhere below root.
 func (p Parts) keepModules(root string) error {
-	return filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
@@ -40,4 +41,13 @@ func (p Parts) keepModules(root string) error {
 		}
 		return replace(p.module(module), content, 0o644)
 	})
+	if err != nil {
+		return err
+	}
+	for _, module := range modules {
+		if !exist(p.module(module)) {
+			return fmt.Errorf("Debian's kernel has no module %s", module)
+		}
+	}
+	return nil
 }

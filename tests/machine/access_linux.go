@@ -100,6 +100,8 @@ func (a *Access) Login(ctx context.Context, user string) (*ssh.Client, error) {
 		User:            user,
 		Auth:            []ssh.AuthMethod{ssh.PublicKeys(a.signer)},
 		HostKeyCallback: ssh.FixedHostKey(a.HostKey),
+		// what a client asks for that knows the key
+		HostKeyAlgorithms: []string{a.HostKey.Type()},
 	})
 	if err != nil {
 		stop()
