@@ -46,7 +46,7 @@ func (p Parts) keepModules(root string) error {
 	}
 	for _, module := range modules {
 		if !exist(p.module(module)) {
-			return fmt.Errorf("Debian's kernel has no module %s", module)
+			return fmt.Errorf("the kernel package has no module %s", module)
 		}
 	}
 	return nil
