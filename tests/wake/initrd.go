@@ -18,9 +18,12 @@ import (
 //go:embed start.sh
 var startScript []byte
 
-// table of init(8) of busybox.
+// initTable is the inittab of busybox's init. Where a system has services to
+// stop before the processes are killed, this one sleeps.
 const initTable = `::sysinit:/etc/start
-::respawn:/usr/sbin/dropbear -F -E -s -r /etc/dropbear/hostkey
+::respawn:/bin/syslogd -n -O /var/log/messages
+::respawn:/usr/sbin/dropbear -F -E -s -W 1048576 -r /etc/dropbear/hostkey
+::shutdown:/bin/sleep 2
 `
 
 // modules are the parts of the kernel that the machine loads, in this order.

@@ -7,6 +7,7 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs run /run
 mkdir -p /dev/pts
+mkdir -m 1777 /run/lock
 mount -t devpts pts /dev/pts
 hostname -F /etc/hostname
 for module in $(cat /etc/modules); do insmod "/modules/$module.ko"; done
