@@ -48,6 +48,9 @@ func (a *app) form(argv []string) int {
 	}
 	a.showMasters(source, head)
 	return a.inParts(f, targets, func(part []target, plan bool) int {
+		if done, exit := a.detached(f.For(form.Target{}).Async(), plan, f.Options); done {
+			return exit
+		}
 		request := formRequest(f, part)
 		hints := privileges(f, part)
 		if !plan {
@@ -90,6 +93,9 @@ func targetsOf(f *form.Form, machines *inventory.Inventory) ([]target, error) {
 		options := f.For(form.Target{Options: member.Options})
 		if left := options.Unsupported(); len(left) > 0 {
 			return nil, notInThisVersion(left[0])
+		}
+		if options.Async() != f.For(form.Target{}).Async() {
+			return nil, &form.Error{Option: "-b", Message: "async is for a whole call: type it before the targets"}
 		}
 		if !seen[member.Name] || options.Ambiguous {
 			seen[member.Name] = true

@@ -86,6 +86,17 @@ func (l *lazyJournal) Usable() error {
 	return l.failed
 }
 
+// open makes the journal though nothing must be on disk yet, and gives the
+// run's id.
+func (l *lazyJournal) open() (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.make(); err != nil {
+		return "", err
+	}
+	return l.file.Job(), nil
+}
+
 // fail notes that there will be no journal; l.mu is held.
 func (l *lazyJournal) fail(err error) {
 	l.failed = &luabind.Error{Kind: luabind.Denied, Op: "journal", Message: "no journal can be written", Cause: err}

@@ -42,6 +42,7 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 	argv   []string // as typed, for the summary and the journal
+	second bool     // it carries out a call of another process: see detach.go
 }
 
 // command gives what carries out a name that is no script, or nil.
@@ -61,7 +62,13 @@ func command(name string) func(a *app, options form.Options, argv []string) int 
 		return (*app).version
 	case "lab":
 		return (*app).lab
-	case "jobs", "attach", "resume", "journal", "stubs":
+	case "jobs":
+		return (*app).jobs
+	case "journal":
+		return (*app).journal
+	case "attach":
+		return (*app).attach
+	case "resume", "stubs":
 		return func(a *app, _ form.Options, _ []string) int {
 			return a.refuse(&form.Error{Option: name, Message: "not in this version"})
 		}
@@ -70,7 +77,7 @@ func command(name string) func(a *app, options form.Options, argv []string) int 
 }
 
 func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, argv: argv}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, argv: argv, second: isSecond()}
 	if len(argv) > 0 && argv[0] == "agent" {
 		return a.agent(argv[1:])
 	}

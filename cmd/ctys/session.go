@@ -61,11 +61,15 @@ func (a *app) open(s setup) *session {
 		Seed:      uint64(began.UnixNano()),
 		Stdout:    printed{ses},
 		Terminal:  ses.terminal(),
-		Events:    func(event luabind.Event) { ses.reader.Event(event) },
 	}
 	if !s.plan {
 		ses.journal = newLazyJournal(s.options.Journal, ses.describe, a.warn)
 		options.Journal = ses.journal
+	}
+	goOn := ses.goOn()
+	options.Events = func(event luabind.Event) {
+		goOn(event)
+		ses.reader.Event(event)
 	}
 	ses.runtime = luabind.New(capabilities, options)
 	return ses
@@ -76,7 +80,7 @@ func (s *session) rendering() render.Options {
 	return render.Options{
 		Out: s.app.stdout, Err: s.app.stderr,
 		JSON: s.setup.options.JSON, Format: formats[s.setup.options.Output], Verbose: s.setup.options.Verbose > 0, Plan: s.setup.plan, Hints: s.setup.hints,
-		Screen: screenOf(s.app.stderr), Start: s.began, Now: time.Now,
+		Screen: s.screen(), Start: s.began, Now: time.Now,
 	}
 }
 
@@ -87,6 +91,15 @@ var formats = map[string]render.Format{"terse": render.Terse, "table": render.Ta
 type printed struct{ s *session }
 
 func (p printed) Write(text []byte) (int, error) { return p.s.reader.Output().Write(text) }
+
+// screen is what this run is painted on; one that is to go on by itself has
+// none.
+func (s *session) screen() *render.Screen {
+	if s.app.second {
+		return nil
+	}
+	return screenOf(s.app.stderr)
+}
 
 // screenOf is the terminal to paint on, if the stream is one.
 func screenOf(stream io.Writer) *render.Screen {
