@@ -113,7 +113,9 @@ func (m *Machine) PowerOn(t testing.TB) {
 // PowerOff asks the machine's init for an orderly power-off and waits for it.
 func (m *Machine) PowerOff(t testing.TB) {
 	t.Helper()
-	_, _ = m.Try(t.Context(), "poweroff") // the session ends with the machine
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { _, _ = m.Try(ctx, "poweroff") }() // the session ends with the machine, or hangs
 	m.WaitState(t, Off)
 }
 
@@ -159,7 +161,7 @@ func (m *Machine) WaitBoot(t testing.TB, n int) {
 
 // answers tries a login; a server that is not there yet lets it hang.
 func (m *Machine) answers() bool {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_, err := m.Try(ctx, "true")
 	return err == nil
