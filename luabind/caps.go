@@ -38,12 +38,14 @@ type WOL interface {
 	Send(ctx context.Context, request wol.Request) (wol.Sent, error)
 }
 
-// NIC reads network interfaces.
+// NIC reads and arms network interfaces.
 type NIC interface {
 	List(ctx context.Context) ([]nic.Interface, error)
 	Get(ctx context.Context, name string) (nic.Interface, error)
 	Descend(ctx context.Context, name string) ([]string, error)
 	Default(ctx context.Context) (nic.Interface, error)
+	Arm(ctx context.Context, request nic.Arming) (nic.Interface, error)
+	Disarm(ctx context.Context, name string) (nic.Interface, error)
 }
 
 // Bridge reads network bridges.

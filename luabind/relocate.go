@@ -59,6 +59,11 @@ type Order struct {
 	MayDown   bool           `json:"may_down,omitempty"` // the machine itself may be taken down
 	Deadline  time.Duration  `json:"deadline,omitempty"` // of the whole; 0: none
 
+	// Key names the order in the caller's journal, and Resume is the job there that
+	// an earlier run of the caller has given it to.
+	Key    string `json:"key,omitempty"`
+	Resume string `json:"resume,omitempty"`
+
 	// NoJournal is why the caller keeps no journal although one is due: what
 	// takes power away is refused then.
 	NoJournal string `json:"no_journal,omitempty"`
@@ -70,9 +75,13 @@ const maxShipped = 1 << 20
 // newOrder completes an order with what travels with it: beside the machine's
 // family in the inventory the further rows.
 func (rt *Runtime) newOrder(machine Machine, script, function string, request any, rows []string) (Order, error) {
-	modules, err := shipModules(rt.options.Path)
+	modules, total, err := SiteScripts(rt.options.Path)
 	if err != nil {
-		return Order{}, err
+		return Order{}, primitives.Wrap("action.at", "", "the site's scripts cannot be read", err)
+	}
+	if total > maxShipped {
+		return Order{}, primitives.Errorf(primitives.Invalid, "action.at", "",
+			"the site's scripts are %d bytes together; at most %d travel to another machine", total, maxShipped)
 	}
 	members := append(rt.family(machine.Name), rows...)
 	order := Order{
@@ -104,31 +113,28 @@ func (rt *Runtime) family(name string) []string {
 	return members
 }
 
-// shipModules reads every script of the site; the first in the path wins.
-func shipModules(path []fs.FS) (map[string]string, error) {
-	modules, total := map[string]string{}, 0
+// SiteScripts reads every script and module of a site, by its file name, and
+// gives their size together; the first in the path wins.
+func SiteScripts(path []fs.FS) (texts map[string]string, total int, err error) {
+	texts = map[string]string{}
 	for _, dir := range path {
 		err := fs.WalkDir(dir, ".", func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".lua") || isData(name) {
 				return err
 			}
-			if _, shadowed := modules[name]; shadowed {
+			if _, shadowed := texts[name]; shadowed {
 				return nil
 			}
 			text, err := fs.ReadFile(dir, name)
-			modules[name] = string(text)
+			texts[name] = string(text)
 			total += len(text)
 			return err
 		})
 		if err != nil {
-			return nil, primitives.Wrap("action.at", "", "the site's scripts cannot be read", err)
+			return nil, 0, err
 		}
 	}
-	if total > maxShipped {
-		return nil, primitives.Errorf(primitives.Invalid, "action.at", "",
-			"the site's scripts are %d bytes together; at most %d travel to another machine", total, maxShipped)
-	}
-	return modules, nil
+	return texts, total, nil
 }
 
 // isData tells the site's data, which does not travel whole, from its scripts.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
 	"ctys/primitives"
 	"ctys/scripts"
 	"ctys/stdlib"
@@ -30,6 +31,9 @@ type Options struct {
 
 	Journal         Recorder // nil: none
 	JournalRequired error    // why there is no Journal although destructive writes need one
+	// History is what this machine's part of an earlier run has left behind, which
+	// this run resumes; nil: it is a new one.
+	History *journal.History
 
 	Inventory *inventory.Inventory // nil: empty
 	Settings  map[string]any       // of the site (inventory.Site.Values); nil: the defaults
@@ -153,7 +157,7 @@ func New(caps Capabilities, options Options) *Runtime {
 		rt.authority = *options.Authority
 	}
 	rt.virtual, _ = caps.Clock.(virtualClock)
-	rt.operate = chain(rt.base, rt.allow, rt.plan, rt.journal)
+	rt.operate = chain(rt.base, rt.allow, rt.plan, rt.resumed, rt.journal)
 	rt.root = newState()
 	rt.openSandbox()
 	rt.openErrors()

@@ -36,7 +36,7 @@ func (a *app) form(argv []string) int {
 	if err != nil {
 		return a.refuse(err)
 	}
-	path := searchPath()
+	path := a.path()
 	source, err := luabind.Find(path, f.Action)
 	if err != nil {
 		return a.refuse(&form.Error{Option: "-a " + f.Action, Message: "there is no such action; ctys script ls lists them"})

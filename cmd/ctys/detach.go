@@ -58,7 +58,7 @@ func (a *app) detached(async, plan bool, options form.Options) (done bool, exit 
 		return false, exitReached
 	case plan:
 		return a.second, exitReached
-	case a.second:
+	case a.second, a.resumed != nil:
 		return false, exitReached
 	}
 	return true, a.detach(options)

@@ -19,7 +19,8 @@ const usage = `usage:
   ctys repl                    try things out, line by line
   ctys script ls | show NAME | eject NAME
   ctys help [NAME | MODULE | MODULE.FUNCTION]
-  ctys jobs | journal [JOB] | attach [JOB]   what ran here, what it did, a run to its end
+  ctys jobs | journal [JOB] | attach [JOB] | resume [JOB]
+                               what ran here, what it did, a run to its end, one that was cut short
   ctys lab                     a simulated rack with real sockets on loopback
 options of the ctys form; those with * also in parentheses, of all targets before
 the first one, or of one directly behind its name: lab01'(-n -l root)'

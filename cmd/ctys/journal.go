@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 
 	"ctys/luabind"
@@ -187,24 +186,4 @@ func (l *lazyJournal) finish(exit int) {
 	if l.lease != nil {
 		_ = l.lease.Close()
 	}
-}
-
-// describe keeps in the journal's folder what the run was asked, and its
-// scripts as they were.
-func (s *session) describe(file *journal.Journal) error {
-	text, err := json.MarshalIndent(map[string]any{
-		"argv": s.app.argv, "who": account(), "began": s.began, "version": version, "request": s.setup.request,
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := file.StoreFile("request.json", append(text, '\n')); err != nil {
-		return err
-	}
-	for _, source := range s.setup.sources {
-		if err := file.StoreFile("scripts/"+source.File, []byte(source.Text)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -72,7 +73,7 @@ func (k *kept) told(entries []luabind.Event, running bool) {
 		if entry.Kind == luabind.KindRequest && k.Request == "" {
 			k.Request = "an order for " + entry.Host + ": " + entry.Text
 		}
-		if entry.Kind == luabind.KindEnd {
+		if k.State, k.Exit = runCutShort, nil; entry.Kind == luabind.KindEnd {
 			k.State, k.Exit = runEnded, exitCode(entry)
 		}
 	}
@@ -81,10 +82,24 @@ func (k *kept) told(entries []luabind.Event, running bool) {
 	case running:
 		k.State = runRunning
 	default:
-		for _, intent := range journal.NewHistory(entries).Open() {
-			k.Unknown = append(k.Unknown, strings.TrimSpace(intent.Op+" "+intent.Object))
+		k.Unknown = openIntents(entries)
+	}
+}
+
+// openIntents is what was begun on any machine, with no word of how it ended.
+func openIntents(entries []luabind.Event) []string {
+	var hosts, open []string
+	for _, entry := range entries {
+		if !slices.Contains(hosts, entry.Host) {
+			hosts = append(hosts, entry.Host)
 		}
 	}
+	for _, host := range hosts {
+		for _, intent := range journal.NewHistory(entries, host).Open() {
+			open = append(open, strings.TrimSpace(intent.Op+" "+intent.Object))
+		}
+	}
+	return open
 }
 
 // exitCode is how a run ended: a desk's by its code, an agent's by its error.

@@ -43,6 +43,8 @@ type app struct {
 	stderr io.Writer
 	argv   []string // as typed, for the summary and the journal
 	second bool     // it carries out a call of another process: see detach.go
+
+	resumed *resumption // the earlier run that it carries on; nil: it is a new one
 }
 
 // command gives what carries out a name that is no script, or nil.
@@ -68,7 +70,9 @@ func command(name string) func(a *app, options form.Options, argv []string) int 
 		return (*app).journal
 	case "attach":
 		return (*app).attach
-	case "resume", "stubs":
+	case "resume":
+		return (*app).resume
+	case "stubs":
 		return func(a *app, _ form.Options, _ []string) int {
 			return a.refuse(&form.Error{Option: name, Message: "not in this version"})
 		}
@@ -81,6 +85,11 @@ func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if len(argv) > 0 && argv[0] == "agent" {
 		return a.agent(argv[1:])
 	}
+	return a.do(argv)
+}
+
+// do carries a command line out.
+func (a *app) do(argv []string) int {
 	if form.IsForm(argv) {
 		return a.form(argv)
 	}

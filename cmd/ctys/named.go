@@ -14,7 +14,7 @@ import (
 // named runs a script that was found by its name, with the arguments that its
 // head declares and no more power than that head names.
 func (a *app) named(options form.Options, name string, argv []string) int {
-	path := searchPath()
+	path := a.path()
 	source, err := luabind.Find(path, name)
 	if err != nil {
 		return a.refuse(&form.Error{Option: name, Message: "there is no command or script of this name; ctys script ls lists them, ctys help tells more"})

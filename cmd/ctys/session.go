@@ -64,6 +64,9 @@ func (a *app) open(s setup) *session {
 	}
 	if !s.plan {
 		ses.journal = newLazyJournal(s.options.Journal, ses.describe, a.warn)
+		if a.resumed != nil {
+			ses.journal.file, options.History = a.resumed.file, a.resumed.history
+		}
 		options.Journal = ses.journal
 	}
 	goOn := ses.goOn()

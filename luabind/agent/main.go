@@ -31,6 +31,8 @@ const (
 //	start            take an order from standard input and carry it out in a
 //	                 process of its own, which a cut line does not end
 //	attach JOB SEQ   tell what a job has done from event SEQ on
+//	resume JOB       the same from the first on; one that was cut short is
+//	                 carried on before
 //	run FOLDER       that process; start calls it
 //	hello            say the version
 //	sum              print the SHA-256 of this program's file
@@ -65,6 +67,8 @@ func (a *agent) do(ctx context.Context, argv []string) int {
 		return a.status(a.start(ctx))
 	case len(argv) == 3 && argv[0] == "attach":
 		return a.status(a.attach(argv[1], argv[2]))
+	case len(argv) == 2 && argv[0] == "resume":
+		return a.status(a.resume(ctx, argv[1]))
 	case len(argv) == 2 && argv[0] == "run":
 		return a.run(ctx, argv[1])
 	case len(argv) == 1 && argv[0] == "hello":
@@ -72,7 +76,7 @@ func (a *agent) do(ctx context.Context, argv []string) int {
 	case len(argv) == 1 && argv[0] == "sum":
 		return a.status(a.sum())
 	}
-	fmt.Fprintln(a.stderr, "usage: ctys agent start | attach JOB SEQ | hello | sum (they are for ctys itself)")
+	fmt.Fprintln(a.stderr, "usage: ctys agent start | attach JOB SEQ | resume JOB | hello | sum (they are for ctys itself)")
 	return exitRefused
 }
 

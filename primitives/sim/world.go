@@ -170,6 +170,7 @@ func (w *World) completeNIC(m *machine, n *NIC, place int) {
 	n.Kind = cmp.Or(n.Kind, "physical")
 	if n.WakeSupported != "" {
 		n.WakeSet = cmp.Or(n.WakeSet, "d")
+		n.WakeDevice = cmp.Or(n.WakeDevice, "enabled")
 	}
 	if n.MAC.IsZero() {
 		n.MAC = m.MAC
