@@ -2,10 +2,12 @@ package luabind
 
 import (
 	"context"
+	"time"
 
 	"ctys/primitives"
 	"ctys/primitives/bridge"
 	"ctys/primitives/exec"
+	"ctys/primitives/guard"
 	"ctys/primitives/ipmi"
 	"ctys/primitives/nic"
 	"ctys/primitives/probe"
@@ -22,6 +24,7 @@ type Capabilities struct {
 	WOL      WOL
 	NIC      NIC
 	Bridge   Bridge
+	Guard    Guard
 	IPMI     IPMI
 	Shutdown Shutdown
 	Stack    Stack
@@ -48,9 +51,23 @@ type NIC interface {
 	Disarm(ctx context.Context, name string) (nic.Interface, error)
 }
 
-// Bridge reads network bridges.
+// Bridge reads network bridges, dissolves and restores them.
 type Bridge interface {
 	List(ctx context.Context) ([]bridge.Bridge, error)
+	Snapshot(ctx context.Context, name string) (bridge.Snapshot, error)
+	Dissolution(ctx context.Context, snapshot bridge.Snapshot, port string) ([]bridge.Step, error)
+	Restoration(ctx context.Context, snapshot bridge.Snapshot) ([]bridge.Step, error)
+	Apply(ctx context.Context, step bridge.Step) error
+	Managers(ctx context.Context, name string) ([]bridge.Manager, error)
+}
+
+// Guard restores a bridge when the machine is not seen to go down: when the
+// process that has armed it ends without a word, or the time is over.
+type Guard interface {
+	// Arm is an error where no guard stands.
+	Arm(ctx context.Context, snapshot bridge.Snapshot, after time.Duration) (guard.Guarded, error)
+	// Disarm ends every guard, and tells whether one has restored its bridge before.
+	Disarm(ctx context.Context) (acted bool, err error)
 }
 
 // IPMI speaks to BMCs.

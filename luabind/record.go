@@ -75,7 +75,7 @@ func (rt *Runtime) recordIntent(op *Op) (begun bool, err error) {
 			Message: "what takes power away is only done with a journal", Cause: rt.options.JournalRequired}
 	}
 	intent := Event{Kind: KindIntent, Op: op.Verb, Object: op.Object, Effect: string(op.Effect), Key: op.Key, Data: op.Args, Durable: durable}
-	if durable && rt.options.Journal != nil {
+	if durable && (rt.options.Journal != nil || rt.options.Kept) {
 		intent.Witness = rt.witness(op)
 	}
 	number, err := rt.record(intent)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
 	"ctys/primitives"
 	"ctys/primitives/shutdown"
 )
@@ -49,8 +50,12 @@ type Order struct {
 	Modules   map[string]string `json:"modules"`  // site's own scripts and modules, by file name
 	Inventory string            `json:"inventory"`
 
-	// Machines is Inventory for a machine that is simulated in this process.
+	// Machines is Inventory for a machine that is simulated in this process, and
+	// History what an earlier run has left behind about it: such a machine has no
+	// job of its own.
 	Machines *inventory.Inventory `json:"-"`
+	History  *journal.History     `json:"-"`
+	Kept     bool                 `json:"-"` // the caller keeps what is told
 
 	Settings  map[string]any `json:"settings"`
 	Authority Authority      `json:"authority"`
@@ -91,6 +96,10 @@ func (rt *Runtime) newOrder(machine Machine, script, function string, request an
 	if rt.virtual == nil {
 		order.Inventory = string(rt.options.Inventory.Subset(members))
 		return order, nil
+	}
+	order.Kept = rt.options.Journal != nil || rt.options.Kept
+	if rt.options.History != nil {
+		order.History = rt.options.History.Of(machine.Name)
 	}
 	// On a simulated clock every machine is in this process, its desk too.
 	order.Machines.Resolver = func(ctx context.Context, ref inventory.SecretRef, _ string) (string, error) {

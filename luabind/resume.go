@@ -81,7 +81,7 @@ func (rt *Runtime) orderKey(machine Machine, script, function string) string {
 // since it had said in the earlier run that it goes down: the same that a run
 // gets whose line ends with its machine.
 func (rt *Runtime) wentDownBefore(order Order, err error) (map[string]any, bool) {
-	if order.Resume == "" || kindOf(err) != primitives.Unreachable && kindOf(err) != primitives.Timeout {
+	if rt.options.History == nil || !order.MayDown || kindOf(err) != primitives.Unreachable && kindOf(err) != primitives.Timeout {
 		return nil, false
 	}
 	said, down := rt.options.History.Farewell(order.Machine.Name)

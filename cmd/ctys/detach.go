@@ -74,9 +74,7 @@ func (a *app) detach(options form.Options) int {
 		return a.failed(luabind.Errorf(luabind.Internal, "-b async", "", "no second process: %v", err))
 	}
 	defer ready.Close()
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	signals := a.interruptions()
 	go func() {
 		for received := range signals {
 			_ = second.Process.Signal(received)

@@ -62,11 +62,11 @@ func (a *app) runFile(options form.Options, argv []string) int {
 	}
 	source.File = source.Name + ".lua"
 	path := append([]fs.FS{fsFile{name: source.File, text: text}}, a.path()...)
-	head, err := luabind.ReadHead(path, source)
+	loaded, err := luabind.Load(path, source)
 	if err != nil {
 		return a.refuse(err)
 	}
-	return a.action(options, head, path, source, rest)
+	return a.action(options, loaded, path, source, rest)
 }
 
 func (a *app) usageOf(asked bool, text string) int {

@@ -44,7 +44,8 @@ type app struct {
 	argv   []string // as typed, for the summary and the journal
 	second bool     // it carries out a call of another process: see detach.go
 
-	resumed *resumption // the earlier run that it carries on; nil: it is a new one
+	resumed     *resumption    // the earlier run that it carries on; nil: it is a new one
+	interrupted *interruptions // nil: they are not caught
 }
 
 // command gives what carries out a name that is no script, or nil.

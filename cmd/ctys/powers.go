@@ -21,7 +21,9 @@ func powers(s *session) (luabind.Capabilities, func() error) {
 			return terminal.Ask(ctx, question, true)
 		}
 	}
-	capabilities, closePowers := real.New(real.Options{Desk: desk, Armed: armed, Warn: s.app.warn})
+	capabilities, closePowers := real.New(real.Options{
+		Desk: desk, Armed: armed, Warn: s.app.warn, Folder: func() string { return s.journal.folder() },
+	})
 	capabilities.Relocate = quiet{capabilities.Relocate, s}
 	return capabilities, closePowers
 }

@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"ctys/cmd/ctys/form"
@@ -21,6 +19,7 @@ const patience = 10 * time.Second
 
 // setup is what a session is opened with.
 type setup struct {
+	loaded    *luabind.Loaded // the script; nil: it is loaded when it is run
 	authority luabind.Authority
 	path      []fs.FS
 	inventory *inventory.Inventory
@@ -57,6 +56,7 @@ func (a *app) open(s setup) *session {
 		Inventory: s.inventory,
 		Settings:  s.site.Values(),
 		Path:      s.path,
+		Loaded:    s.loaded,
 		Yes:       s.options.Yes,
 		Seed:      uint64(began.UnixNano()),
 		Stdout:    printed{ses},
@@ -148,9 +148,8 @@ func (s *session) do(work func(ctx context.Context) (exit int, err error)) int {
 		ctx, stop = context.WithTimeoutCause(ctx, limit, errDeadline)
 		defer stop()
 	}
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	defer s.app.catchInterruptions()()
+	signals := s.app.interruptions()
 	done := make(chan outcome, 1)
 	go func() {
 		exit, err := work(ctx)

@@ -98,6 +98,9 @@ func (j *job) capabilities(own luabind.Capabilities, inv *inventory.Inventory) l
 		own.Clock = j.host.Clock
 	}
 	own.Remote = nil
+	if j.host.Guard != nil && j.journal != nil {
+		own.Guard = j.host.Guard(j.journal.Folder())
+	}
 	if own.Shutdown != nil {
 		own.Shutdown = lastWord{Shutdown: own.Shutdown, job: j}
 	}

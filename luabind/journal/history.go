@@ -11,6 +11,7 @@ type History struct {
 	order    []string // keys of intents, by first mention
 
 	farewells map[string]Farewell
+	entries   []Entry
 }
 
 // Farewell is what another machine has said before it went down.
@@ -24,7 +25,7 @@ type Farewell struct {
 // for it ("" is the desk): those that others have told have keys of their own.
 // None make the history of a run that is new.
 func NewHistory(entries []Entry, host string) *History {
-	h := &History{intents: map[string]Entry{}, outcomes: map[string]Entry{}, keeps: map[string]Entry{}, farewells: map[string]Farewell{}}
+	h := &History{intents: map[string]Entry{}, outcomes: map[string]Entry{}, keeps: map[string]Entry{}, farewells: map[string]Farewell{}, entries: entries}
 	for _, entry := range entries {
 		if entry.Host != host {
 			h.hear(entry)
@@ -45,6 +46,9 @@ func NewHistory(entries []Entry, host string) *History {
 	}
 	return h
 }
+
+// Of gives what the same run has left behind about another machine.
+func (h *History) Of(host string) *History { return NewHistory(h.entries, host) }
 
 // hear notes what another machine tells of its going down.
 func (h *History) hear(entry Entry) {

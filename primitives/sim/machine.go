@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ctys/primitives"
+	"ctys/primitives/bridge"
 	"ctys/primitives/sim/bmc"
 	"ctys/primitives/stack"
 )
@@ -53,6 +54,8 @@ type Machine struct {
 	Autostart      bool   // starts when its host has booted
 	Transient      bool   // its hypervisor forgets it when it is off
 	ClusterManaged string // who restarts it ("pacemaker"); empty is nobody
+
+	BridgeManagers []bridge.Manager // of its bridges
 }
 
 // BMC is a machine's service processor. It answers whatever the machine does.

@@ -46,14 +46,19 @@ func (w *World) tell(m *machine, event stack.EventKind) {
 }
 
 func (w *World) cutLines(m *machine) {
-	for l := range m.lines {
-		l.cut(primitives.Errorf(primitives.Unreachable, "line", m.Name, "the connection was lost: the machine went down"))
-		w.cut = true
-	}
-	clear(m.lines)
+	w.cutOwnLines(m, "the machine went down")
 	for _, child := range m.children {
 		w.cutLines(child)
 	}
+}
+
+// cutOwnLines leaves those that lead through the machine.
+func (w *World) cutOwnLines(m *machine, why string) {
+	for l := range m.lines {
+		l.cut(primitives.Errorf(primitives.Unreachable, "line", m.Name, "the connection was lost: %s", why))
+		w.cut = true
+	}
+	clear(m.lines)
 }
 
 // begin starts a boot or shutdown that ends after d.
@@ -277,6 +282,16 @@ func (w *World) HangInShutdown(name string, hangs bool) {
 			m.halt()
 		}
 		w.note(Entry{Machine: m.Name, Why: "hangs in shutdown: " + strconv.FormatBool(hangs)})
+	})
+}
+
+// KillRuns ends at once whatever was brought to the machine and runs there; the
+// machine and its connections to others stay.
+func (w *World) KillRuns(name string) {
+	w.locked(func() {
+		m := w.must(name)
+		w.note(Entry{By: m.Name, Call: "runs.kill", Result: "killed"})
+		w.cutOwnLines(m, "what ran there was killed")
 	})
 }
 

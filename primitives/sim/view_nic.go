@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"ctys/primitives"
-	"ctys/primitives/bridge"
 	"ctys/primitives/nic"
 )
 
@@ -158,27 +157,4 @@ func (p *NICs) lower(top nic.Interface) []string {
 		}
 	}
 	return lower
-}
-
-// Bridges reads the bridges of one machine.
-type Bridges struct{ view *View }
-
-// Bridge gives the machine's power to read its bridges.
-func (v *View) Bridge() *Bridges { return &Bridges{v} }
-
-// List gives the bridges among the machine's interfaces.
-func (p *Bridges) List(ctx context.Context) ([]bridge.Bridge, error) {
-	var all []bridge.Bridge
-	c := call{power: "bridge", verb: "list", about: p.view.about("")}
-	err := p.view.do(ctx, c, func() (string, error) {
-		for _, i := range p.view.NIC().all() {
-			if i.Kind == "bridge" {
-				ports := slices.Clone(i.Lower)
-				slices.Sort(ports)
-				all = append(all, bridge.Bridge{Name: i.Name, MAC: i.MAC, Ports: ports, Up: true})
-			}
-		}
-		return "ok", nil
-	})
-	return all, err
 }

@@ -48,6 +48,7 @@ type World struct {
 	lost     []Loss
 	wakes    []waiter // to be woken when mu is given back
 	cut      bool     // a context was cancelled under mu
+	age      int      // how often it was abandoned
 	closed   bool
 }
 

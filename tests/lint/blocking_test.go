@@ -32,7 +32,7 @@ var baton = map[string]string{
 	"(*Runtime).run":     "is the task's own goroutine and waits for its first turn",
 	"(vmContext).Done":   "hands a channel on",
 	"Wait":               "the one place where the baton is put down for a call",
-	"ReadHead":           "runs a head in a runtime of its own, which its caller has just made",
+	"Load":               "runs a head in a runtime of its own, which its caller has just made",
 	"(Head).SubOptions":  "asks a grammar in a runtime of its own, which its caller has just made",
 }
 

@@ -23,6 +23,7 @@ type Options struct {
 	Name          string // host name, also that of an interface: up to 15 letters, digits and dashes; default "machine1" and so on
 	AuthorizedKey []byte // a line of authorized_keys(5) for root and operator, beside the rig's own
 	Desk          *Desk  // default: one of its own
+	NetAdmin      bool   // its root may change its network (capabilities(7), CAP_NET_ADMIN)
 }
 
 // Machine is one container that runs, or has run. Its accounts are root and
@@ -31,6 +32,7 @@ type Machine struct {
 	Access
 	MAC string
 
+	extra   string // what its root may do beyond systemd-nspawn's own set
 	console string // log file
 
 	mu      sync.Mutex
@@ -60,6 +62,9 @@ func Start(t testing.TB, options Options) *Machine {
 		t.Fatalf("machine name %q: a lower-case letter, then up to 14 letters, digits or dashes", options.Name)
 	}
 	m := &Machine{Access: NewAccess(t, desk, options.Name, place.IP), MAC: place.MAC}
+	if options.NetAdmin {
+		m.extra = "CAP_NET_ADMIN"
+	}
 	m.console = filepath.Join(t.TempDir(), "console.log")
 	m.insertDisk(t, disk)
 	m.letIn(t, options.AuthorizedKey)
@@ -109,7 +114,7 @@ mkdir -p /sys/fs/cgroup/$4
 echo $$ >/sys/fs/cgroup/$4/cgroup.procs
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 exec systemd-nspawn --quiet --boot --register=no --keep-unit --directory=/run/disk/$1/root --machine=$1 \
-    --network-namespace-path=/run/netns/$1 --resolv-conf=off --timezone=off --console=read-only`
+    --network-namespace-path=/run/netns/$1 --capability=$5 --resolv-conf=off --timezone=off --console=read-only`
 
 // clearScript removes what a machine that is off leaves, and before that any
 // process: its keeper's end does not mean that all of them are gone.
@@ -160,7 +165,7 @@ func (m *Machine) run() (status int) {
 		return -1
 	}
 	defer func() { _ = console.Close() }()
-	box := m.Desk.inside(bootScript, m.Name, m.IP, m.MAC, m.group())
+	box := m.Desk.inside(bootScript, m.Name, m.IP, m.MAC, m.group(), m.extra)
 	box.Stdout, box.Stderr = console, console
 	err = box.Run()
 	var exit *exec.ExitError
