@@ -69,6 +69,22 @@ func (p Parts) Programs(a *Archive) error {
 	})
 }
 
+// Keep writes the archive, which it ends, to a file of this name beside the
+// parts and gives its path. One with the same content is left alone: another
+// process may be booting it.
+func (p Parts) Keep(name string, a *Archive) (string, error) {
+	unlock, err := lock(filepath.Join(p.cache, "lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	path, content := filepath.Join(p.cache, name), a.Bytes()
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
+		return path, nil
+	}
+	return path, replace(path, content, 0o644)
+}
+
 // Folder adds a folder; the one that it is in comes first.
 func (a *Archive) Folder(name string, mode os.FileMode) {
 	a.entry(name, modeFolder|int(mode.Perm()), nil)

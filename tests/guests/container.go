@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"ctys/tests/bootimage"
 	"ctys/tests/testneed"
 
 	"github.com/digitalocean/go-libvirt"
@@ -29,11 +28,11 @@ while :; do /bin/busybox sleep 3600 & wait $!; done
 // the test where the machine has not what libvirt's containers need.
 func (l *Libvirtd) DefineContainer(t testing.TB, name string) *Guest {
 	t.Helper()
-	parts := bootimage.Get(t)
+	image := BuildGuest(t)
 	container := l.newGuest("lxc", name)
 	root := filepath.Join(l.Folder, name+".root")
 	container.Console = filepath.Join(root, "ready")
-	if err := containerRoot(root, parts.Busybox); err != nil {
+	if err := containerRoot(root, image); err != nil {
 		t.Fatal(err)
 	}
 	if err := container.define(containerXML(container, root)); err != nil {
@@ -53,13 +52,13 @@ func (g *Guest) StartContainer(t testing.TB) {
 	}
 }
 
-func containerRoot(root, busyboxPath string) error {
+func containerRoot(root string, image Image) error {
 	for _, folder := range []string{"bin", "dev", "proc", "sys", "run"} {
 		if err := os.MkdirAll(filepath.Join(root, folder), 0o755); err != nil {
 			return err
 		}
 	}
-	busybox, err := os.ReadFile(busyboxPath)
+	busybox, err := os.ReadFile(image.Busybox)
 	if err != nil {
 		return err
 	}

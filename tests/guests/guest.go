@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"ctys/tests/bootimage"
-
 	"github.com/digitalocean/go-libvirt"
 	"github.com/digitalocean/go-libvirt/socket/dialers"
 )
@@ -52,12 +50,10 @@ type Guest struct {
 // DefineGuest defines a persistent guest; it is off.
 func (l *Libvirtd) DefineGuest(t testing.TB, name string, traits ...Trait) *Guest {
 	t.Helper()
-	parts := bootimage.Get(t)
+	image := BuildGuest(t)
 	guest := l.newGuest("qemu", name)
-	initrd := filepath.Join(l.Folder, name+".initrd")
-	writeInitrd(t, parts, initrd)
 	guest.agent = slices.Contains(traits, HasAgent) || slices.Contains(traits, DeadAgent)
-	if err := guest.define(domainXML(guest, parts.Kernel, initrd, traits)); err != nil {
+	if err := guest.define(domainXML(guest, image, traits)); err != nil {
 		t.Fatal(err)
 	}
 	return guest
@@ -82,7 +78,7 @@ func (l *Libvirtd) newGuest(driver, name string) *Guest {
 
 // domainXML is the definition of a QEMU guest.
 // Source: https://libvirt.org/formatdomain.html
-func domainXML(guest *Guest, kernel, initrd string, traits []Trait) string {
+func domainXML(guest *Guest, image Image, traits []Trait) string {
 	words, channel := "", ""
 	for _, trait := range traits {
 		words += fmt.Sprintf(" guest.%s=yes", trait)
@@ -97,7 +93,7 @@ func domainXML(guest *Guest, kernel, initrd string, traits []Trait) string {
 <devices><emulator>/usr/bin/qemu-system-x86_64</emulator>%s
 <interface type='user'><mac address='%s'/><model type='e1000'/></interface>
 <serial type='file'><source path='%s'/></serial></devices></domain>`,
-		guest.Name, guest.UUID, kernel, initrd, words, channel, guest.MAC, guest.Console)
+		guest.Name, guest.UUID, image.Kernel, image.Initrd, words, channel, guest.MAC, guest.Console)
 }
 
 func (g *Guest) define(xml string) error {

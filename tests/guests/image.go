@@ -4,7 +4,6 @@ package guests
 
 import (
 	_ "embed"
-	"os"
 	"testing"
 
 	"ctys/tests/bootimage"
@@ -21,9 +20,19 @@ var modules = []string{
 	"virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_console",
 }
 
-// writeInitrd writes what every guest boots beside the kernel.
-func writeInitrd(t testing.TB, parts bootimage.Parts, path string) {
+// Image is what every guest boots: a kernel and an initramfs.
+type Image struct {
+	Kernel  string // path of an uncompressed Linux kernel (ELF)
+	Initrd  string // path of the initramfs
+	Busybox string // path of a static busybox, for containers
+}
+
+// BuildGuest gives the image that every guest boots. The initramfs is packed
+// anew at each run of the tests, so that a changed script is never missed. It
+// skips the test where the parts cannot be had.
+func BuildGuest(t testing.TB) Image {
 	t.Helper()
+	parts := bootimage.Get(t)
 	initrd, err := parts.Initrd(modules...)
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +41,9 @@ func writeInitrd(t testing.TB, parts bootimage.Parts, path string) {
 		initrd.Link("bin/"+applet, "busybox")
 	}
 	initrd.Program("init", initScript)
-	if err := os.WriteFile(path, initrd.Bytes(), 0o644); err != nil {
+	path, err := parts.Keep("guest.initrd", initrd)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return Image{Kernel: parts.Kernel, Initrd: path, Busybox: parts.Busybox}
 }
