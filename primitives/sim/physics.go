@@ -262,6 +262,15 @@ func (w *World) ShutDown(name string) {
 	w.locked(func() { w.shutDown(w.must(name), toOff, "its own operator") })
 }
 
+// Resume lets a guest that is paused go on, as another operator would.
+func (w *World) Resume(name string) {
+	w.locked(func() {
+		if m := w.must(name); m.phase == Paused {
+			w.unpause(m, "resumed by another operator")
+		}
+	})
+}
+
 // Hang makes the machine react to nothing any more until it is reset.
 func (w *World) Hang(name string) {
 	w.locked(func() {

@@ -57,11 +57,15 @@ unshare --mount --propagation private sh -c '
 
 // initScript is the first process of the desk. It ends when the test process
 // closes its end of standard input, or ends. Everything nspawn and ip leave
-// under /run is in a file system of the desk's own.
+// under /run is in a file system of the desk's own. Podman, which takes an empty
+// /run for a reboot, has its containers there too.
 const initScript = `
 set -e
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
+for folder in /var/lib/containers /var/lib/lxc; do
+    if [ -d $folder ]; then mount -t tmpfs tmpfs $folder; fi
+done
 mount -t cgroup2 none /sys/fs/cgroup
 ip link set lo up
 ip link add br0 type bridge
@@ -77,7 +81,7 @@ func NewDesk(t testing.TB) *Desk {
 	t.Helper()
 	testneed.Root(t)
 	for program, debianPackage := range map[string]string{
-		"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "systemd-nspawn": "systemd-container",
+		"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2",
 	} {
 		testneed.Program(t, program, debianPackage)
 	}
@@ -185,10 +189,17 @@ func (d *Desk) inside(script string, args ...string) *exec.Cmd {
 // path is a file of the desk's file systems, as the test process reaches it.
 func (d *Desk) path(inside string) string { return fmt.Sprintf("/proc/%d/root%s", d.pid, inside) }
 
-// next counts the machines.
-func (d *Desk) next() int {
+// Place is where a machine stands on the segment.
+type Place struct {
+	Number  int // from 1
+	IP, MAC string
+}
+
+// NextPlace is one that nobody has.
+func (d *Desk) NextPlace() Place {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.machines++
-	return d.machines
+	n := d.machines
+	return Place{Number: n, IP: fmt.Sprintf("198.18.0.%d", 1+n), MAC: fmt.Sprintf("52:54:00:c6:12:%02x", 1+n)}
 }
