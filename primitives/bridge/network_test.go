@@ -130,7 +130,7 @@ func settle(t *testing.T) {
 	var out string
 	for end := time.Now().Add(settled); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		out, _ = netns.Try(t, "ip addr show dev br0")
-		if !strings.Contains(out, "NO-CARRIER") && !unusable.MatchString(out) {
+		if strings.Contains(out, " state UP ") && !unusable.MatchString(out) {
 			return
 		}
 	}

@@ -46,8 +46,8 @@ func (p Parts) Initrd(modules ...string) (*Archive, error) {
 	return a, nil
 }
 
-// Programs adds the SSH server dropbear and ethtool, in /usr/sbin, and the
-// libraries that they are linked with.
+// Programs adds the SSH server dropbear, ethtool and iproute2, in /usr/sbin and
+// /usr/bin, and the libraries that they are linked with.
 func (p Parts) Programs(a *Archive) error {
 	return filepath.WalkDir(p.tree(), func(path string, entry os.DirEntry, err error) error {
 		if err != nil {

@@ -16,7 +16,7 @@ var modules = []string{
 	"virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_console",
 	"failover", "net_failover", "virtio_net",
 	"e1000e",
-	"llc", "stp", "bridge",
+	"llc", "stp", "bridge", "mrp", "garp", "8021q", "veth", "macvlan",
 }
 
 // keepModules finds the modules, packed or not, anywhere below root.

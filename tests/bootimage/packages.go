@@ -11,7 +11,7 @@ import (
 )
 
 // small are the packages beside the kernel.
-var small = []string{"busybox-static", "dropbear-bin", "ethtool"}
+var small = []string{"busybox-static", "dropbear-bin", "ethtool", "iproute2"}
 
 // unpackPackages downloads the packages, with those that they depend on, to a
 // folder and unpacks all of them below root.

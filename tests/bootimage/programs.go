@@ -12,7 +12,7 @@ import (
 )
 
 // programs are those of the packages that some machine runs beside busybox.
-var programs = []string{"usr/sbin/dropbear", "usr/sbin/ethtool"}
+var programs = []string{"usr/sbin/dropbear", "usr/sbin/ethtool", "usr/bin/ip", "usr/sbin/bridge"}
 
 // libraryFolder is one in which the dynamic linker looks by itself.
 const libraryFolder = "lib"
