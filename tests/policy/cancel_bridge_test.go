@@ -95,7 +95,7 @@ func TestWhateverFailsTheBridgeIsRestored(t *testing.T) {
 		return func(s *scene) { s.world.Fault(f) }
 	}
 	tests := map[string]func(*scene){
-		"no snapshot":           fault(sim.Fault{Power: "bridge", Verb: "snapshot"}),
+		"no snapshot":           fault(sim.Fault{Power: "bridge", Verb: "snapshot", After: 1}),
 		"no guard":              fault(sim.Fault{Power: "guard", Verb: "arm"}),
 		"the arming after it":   fault(sim.Fault{Power: "nic", Verb: "arm", After: 1}),
 		"the power-off refused": fault(sim.Fault{Power: "shutdown", Verb: "do", Kind: primitives.Denied, Message: "made so"}),
@@ -224,12 +224,55 @@ func TestAPowerOffOfWhichNobodyKnows(t *testing.T) {
 	}
 }
 
+// What would have to be dissolved and cannot be is refused before a guest is asked:
+// where the driver takes the setting on the port as it is, nothing needs to be.
+func TestWhatCannotBeDissolvedIsRefusedFirst(t *testing.T) {
+	for name, test := range map[string]struct {
+		refuses bool
+		exit    int
+	}{"the driver refuses": {true, 3}, "the driver takes it": {false, 0}} {
+		t.Run(name, func(t *testing.T) {
+			s := hosts(t, func(n *sim.NIC) { n.RefusesInBridge = test.refuses })
+			s.world.Fault(sim.Fault{Machine: "host01", Power: "bridge", Verb: "dissolution", Kind: primitives.Unsupported, Message: "br0.5 stands on it"})
+			s.exits(s.cancel("pm", "self,wol,poweroff:0", "host01"), test.exit)
+			if test.exit == 3 {
+				s.up("host01", "web1")
+				s.told("eth0", "br0", "br0.5 stands on it")
+			}
+		})
+	}
+}
+
+// Of two uplinks of one bridge nobody can tell by which the machine is reached: the
+// one that is to carry on has to be named.
+func TestABridgeWithTwoUplinks(t *testing.T) {
+	for _, test := range []struct {
+		subopts string
+		exit    int
+	}{{"self,wol,poweroff:0", 3}, {"self,wol,if:eth0,poweroff:0", 0}} {
+		s := newScene(t, func(clock *sim.Clock) *sim.World {
+			w := sim.New(11, clock)
+			port := sim.NIC{Driver: "e1000e", Master: "br0", WakeSupported: "g", RefusesInBridge: true}
+			first, second := port, port
+			first.Name, second.Name = "eth0", "eth1"
+			w.Add(sim.Machine{Name: "host01", Address: "10.1.0.1", Power: primitives.PowerOn, Boot: time.Second, Shutdown: time.Second, Enterable: true,
+				NICs: []sim.NIC{first, second, {Name: "br0", Kind: "bridge", DefaultRoute: true}}})
+			return w
+		})
+		s.row("host01", "")
+		s.exits(s.cancel("pm", test.subopts, "host01"), test.exit)
+		if test.exit == 3 {
+			s.told("br0 has more than one port with a link", "with IF")
+		}
+	}
+}
+
 // A machine that only sleeps keeps its bridge: its guests would wake without it.
 func TestNoBridgeIsDissolvedUnderAMachineThatSleeps(t *testing.T) {
 	s := stubborn(t)
-	s.exits(s.cancel("pm", "self,pause,wol,timeout:5", "host01"), 1)
-	s.up("host01")
-	s.told("not armed for the magic packet", "br0 cannot be dissolved under a machine that is only suspended")
+	s.exits(s.cancel("pm", "self,pause,wol,timeout:5", "host01"), 3)
+	s.up("host01", "web1")
+	s.told("cannot be armed", "br0 cannot be dissolved under a machine that is only suspended")
 	if n := s.count("bridge", "step"); n > 0 {
 		t.Error("it was touched")
 	}
