@@ -99,6 +99,7 @@ type Runtime struct {
 	spare     []*lua.LState // see apart
 
 	queue   runQueue
+	workers workers
 	parked  map[*Task]struct{} // guarded by queue.mu
 	current *Task              // who holds the baton
 	runs    uint32

@@ -30,6 +30,7 @@ type Task struct {
 	steps  int64 // instructions since the task last waited
 
 	callers []*lua.LState // the threads that wait for another one to return, see nest
+	shown   bool          // a script has seen its thread (coroutine.running) and may hold it
 
 	ahead   time.Duration // in a plan: how long its waits would have taken so far
 	planned *plannedEnd   // in a plan: the innermost deadline that these waits may reach
@@ -78,11 +79,11 @@ func (rt *Runtime) start(task *Task, ctx context.Context) {
 	task.wake = make(chan struct{}, 1)
 	ctx, task.cancel = context.WithCancelCause(ctx)
 	task.scope(rt.keyed(ctx, task.key))
-	task.thread = rt.newThread()
+	task.thread = rt.takeThread()
 	rt.alive++
 	rt.count(+1)
 	rt.queue.enter(task)
-	go rt.run(task)
+	rt.workers.give(rt, task)
 }
 
 // scope makes ctx the innermost one of the task.
@@ -90,13 +91,19 @@ func (t *Task) scope(ctx context.Context) {
 	t.ctx, t.done = ctx, ctx.Done()
 }
 
-func (rt *Runtime) run(task *Task) {
+// run is a task's whole life, on the worker behind next.
+func (rt *Runtime) run(task *Task, next chan *Task) {
 	<-task.wake
 	rt.take(task, task.thread)
 	task.values, task.err = rt.body(task)
 	task.fn, task.args = nil, nil
+	again := task.err == nil && !task.shown
 	rt.endChildren(task)
 	rt.closeHandles(task)
+	if again {
+		rt.giveThread(task.thread)
+	}
+	rt.workers.rest(next)
 	rt.finish(task)
 }
 
@@ -217,6 +224,9 @@ func (rt *Runtime) finish(task *Task) {
 	}
 	if parent := task.parent; parent != nil {
 		rt.report(task, parent)
+	}
+	if task.parent == nil {
+		rt.workers.dismiss()
 	}
 	rt.queue.leave()
 	if task.parent != nil {
