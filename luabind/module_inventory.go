@@ -13,6 +13,7 @@ import (
 // inventoryModule is what the site wrote down about its machines.
 func (rt *Runtime) inventoryModule() *Module {
 	name := Param{Name: "name", Type: String, Required: true, Help: "a machine's name"}
+	names := Param{Name: "names", Type: List, Required: true}
 	return &Module{
 		Name: "inventory",
 		Help: "The site's machines and settings (machines.lua, site.lua).",
@@ -61,6 +62,20 @@ func (rt *Runtime) inventoryModule() *Module {
 						return nil, err
 					}
 					return []lua.LValue{rt.toLua(list)}, nil
+				},
+			},
+			{
+				Name: "fold", Help: "The inverse of expand: names that differ in their last number become one word with ranges.", Args: []Param{names},
+				Result: "a list of words, sorted", Example: `print(table.concat(inventory.fold{"bmc1", "bmc2", "web"}, ","))`,
+				Run: func(c *Call) ([]lua.LValue, error) {
+					return []lua.LValue{rt.toLua(inventory.Fold(c.Strings("names")))}, nil
+				},
+			},
+			{
+				Name: "sorted", Help: "Names as people sort them: lab2 before lab10.", Args: []Param{names},
+				Result: "a list of names, each once", Example: `local list = inventory.sorted{"lab10", "lab2"}`,
+				Run: func(c *Call) ([]lua.LValue, error) {
+					return []lua.LValue{rt.toLua(inventory.Sorted(c.Strings("names")))}, nil
 				},
 			},
 			{

@@ -233,7 +233,8 @@ func (rt *Runtime) runFunction(ctx context.Context, name string, fn *lua.LFuncti
 	writes, planned := rt.writes, rt.planned
 	stop := context.AfterFunc(ctx, rt.noticeCanceled)
 	defer stop()
-	rt.start(task, ctx)
+	rt.prepare(task, ctx)
+	rt.start(task)
 	if rt.nested() {
 		rt.count(-1)
 	}
