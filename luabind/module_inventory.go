@@ -1,9 +1,6 @@
 package luabind
 
 import (
-	"context"
-	"reflect"
-
 	"ctys/luabind/inventory"
 	"ctys/primitives"
 
@@ -87,71 +84,4 @@ func (rt *Runtime) inventoryModule() *Module {
 			},
 		},
 	}
-}
-
-func (rt *Runtime) rowList(rows []*inventory.Row) lua.LValue {
-	list := rt.root.CreateTable(len(rows), 0)
-	for i, row := range rows {
-		list.RawSetInt(i+1, rt.rowValue(row))
-	}
-	return list
-}
-
-// rowValue gives a row to scripts, its secrets as references.
-func (rt *Runtime) rowValue(row *inventory.Row) lua.LValue {
-	if row == nil {
-		return lua.LNil
-	}
-	table := rt.recordToLua(reflect.ValueOf(*row)).(*lua.LTable)
-	for key, value := range row.Extra {
-		table.RawSetString(key, rt.dataValue(row.Name, value))
-	}
-	table.RawSetString("extra", lua.LNil)
-	if row.Hypervisors == nil { // an empty list says that it carries nothing
-		table.RawSetString("hypervisors", lua.LNil)
-	}
-	table.RawSetString("password", rt.dataValue(row.Name, row.Password))
-	for _, key := range []string{"port", "deadline", "broadcast_port"} {
-		clearZero(table, key)
-	}
-	if row.BMC != nil {
-		bmc := table.RawGetString("bmc").(*lua.LTable)
-		bmc.RawSetString("password", rt.dataValue(row.Name, row.BMC.Password))
-		bmc.RawSetString("extra", lua.LNil)
-		clearZero(bmc, "port")
-	}
-	return table
-}
-
-// clearZero removes a number that the row does not say.
-func clearZero(table *lua.LTable, key string) {
-	if table.RawGetString(key) == lua.LNumber(0) {
-		table.RawSetString(key, lua.LNil)
-	}
-}
-
-// dataValue turns the plain data of an inventory into Lua values.
-func (rt *Runtime) dataValue(row string, value any) lua.LValue {
-	switch v := value.(type) {
-	case inventory.SecretRef:
-		if v.IsZero() {
-			return lua.LNil
-		}
-		return rt.secretValue(primitives.Secret{Reveal: func(ctx context.Context) (string, error) {
-			return rt.options.Inventory.Resolve(ctx, v, row)
-		}})
-	case map[string]any:
-		table := rt.root.CreateTable(0, len(v))
-		for key, inner := range v {
-			table.RawSetString(key, rt.dataValue(row, inner))
-		}
-		return table
-	case []any:
-		table := rt.root.CreateTable(len(v), 0)
-		for i, inner := range v {
-			table.RawSetInt(i+1, rt.dataValue(row, inner))
-		}
-		return table
-	}
-	return rt.toLua(value)
 }
