@@ -20,7 +20,7 @@ local LOOK_EVERY = 1
 -- How many are begun at once, and after how many seconds one that has not ended
 -- makes room for another: so many keep the processor busy, more only fill the
 -- memory, and those that are dead are not to hold up the others.
-local AT_ONCE, PATIENCE = 256, 0.1
+local AT_ONCE, PATIENCE = 128, 0.05
 
 -- The order in which states are folded; others come between, by name.
 local ORDER = { on = 1, off = 2, unknown = 4, ["not asked"] = 5 }
