@@ -20,7 +20,7 @@ local function cause(row, seconds)
   local ways, why = {}, nil
   if row.address then
     why = "nothing answers at " .. row.address
-    ways[1] = function() return power.answers(row.address, row.port) end
+    ways[1] = function() return power.answers(row.address, row.port, seconds) end
   end
   if row.bmc then
     ways[#ways + 1] = function()

@@ -15,7 +15,7 @@ local SSH = 22
 -- Seconds between two looks at a machine that was switched.
 local LOOK_EVERY = 1
 
--- Seconds after which a BMC is late, and that a probe has.
+-- Seconds after which an observer is late, and that a probe has at most.
 local LATE, PROBE = 1, 3
 
 local function connect(row)
@@ -93,11 +93,11 @@ function M.is_loopback(address)
 end
 
 --- Whether anything answers at a machine's address. It never raises.
----@param seconds number? 3 where left out
+---@param seconds number? that it has, 3 at most
 ---@return boolean up
 ---@return table answer the probe's answer, or its error
 function M.answers(address, port, seconds)
-  local options = { deadline = seconds or PROBE }
+  local options = { deadline = math.min(seconds or PROBE, PROBE) }
   local ways = { function() return probe.ssh(address .. ":" .. (port or SSH), options) end }
   if not M.is_loopback(address) then ways[2] = function() return probe.ping(address, options) end end
   local tries = task.settle(ways, function(try) return try() end)
@@ -131,7 +131,7 @@ end
 local function or_by_probe(seen_by, fn, row, seconds)
   if not row.address then return ask(seen_by, fn, row, seconds) end
   local late = math.min(LATE, (seconds or math.huge) / 4)
-  local probing = task.later(late, ask, "probe", by_probe, row, math.min(PROBE, math.max(LATE, (seconds or math.huge) - late)))
+  local probing = task.later(late, ask, "probe", by_probe, row, seconds and math.max(LATE, seconds - late))
   local seen = ask(seen_by, fn, row, seconds)
   if seen.state ~= "unknown" then
     probing:cancel()
