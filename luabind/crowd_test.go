@@ -137,7 +137,7 @@ func TestLater(t *testing.T) {
 		// The task that has made it ends after it,
 		`task.spawn(function() task.later(3, function() note("in the end") end) end):wait(); note("done")`: "3 in the end, 3 done",
 		// and takes it along where it fails.
-		`pcall(function() task.spawn(function() task.later(3, function() note("never") end); error("x") end):wait() end); note("done")`: "0 done",
+		`pcall(function() task.spawn(function() task.later(3, function() note("never") end); error("x") end):wait() end); note("done")`:                                     "0 done",
 		`local t = task.spawn(task.deadline, 2, function() task.later(5, function() note("never") end); task.sleep(60) end); pcall(t.wait, t); note("done"); task.sleep(9)`: "2 done",
 		// What it raises and nobody waits for fails the one who has made it.
 		`local ok, err = pcall(function() task.spawn(function() task.later(1, error, "boom") end):wait() end); note(ok, tostring(err))`: "1 false boom",

@@ -21,7 +21,11 @@ func powers(s *session) (luabind.Capabilities, func() error) {
 			return terminal.Ask(ctx, question, true)
 		}
 	}
-	capabilities, closePowers := real.New(real.Options{Desk: desk, Armed: armed, Warn: s.app.warn})
+	options := real.Options{Desk: desk, Armed: armed, Warn: s.app.warn}
+	if s.setup.options.Verbose > 0 {
+		options.Note = func(text string) { s.app.hint([]string{text}) }
+	}
+	capabilities, closePowers := real.New(options)
 	capabilities.Relocate = quiet{capabilities.Relocate, s}
 	return capabilities, closePowers
 }

@@ -113,7 +113,7 @@ func (c *Client) somewhere(ctx context.Context, target Target, privilege types.P
 }
 
 // at does work in a session with the BMC of an address, whose turn it is.
-func (c *Client) at(ctx context.Context, address netip.AddrPort, who login, work func(context.Context, *session) error) error {
+func (c *Client) at(ctx context.Context, address netip.AddrPort, who login, work func(context.Context, *session) error) (err error) {
 	bmc := c.bmcs.of(address.String())
 	c.memory.enter()
 	defer c.memory.leave()
@@ -127,6 +127,7 @@ func (c *Client) at(ctx context.Context, address netip.AddrPort, who login, work
 		return err
 	}
 	defer l.hangUp()
+	defer func() { err = l.witness(err) }()
 
 	if suite, ok := c.memory.suite(bmc.address); ok && !bmc.proven {
 		bmc.remember(suite)
