@@ -255,7 +255,7 @@ func TestCycleInStorm(t *testing.T) {
 		peer := startLibraryBMC(t, fmt.Sprintf("127.111.2.%d", n+1))
 		path := startStorm(t, peer, uint64(n), weather{loss: 0.3, doubled: 0.2, delay: 20 * time.Millisecond})
 		group.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second) // a busy machine takes long to open so many sessions
 			defer cancel()
 			err := c.Control(ctx, path.target, Cycle)
 			switch done := peer.chassis.cycles(); {
