@@ -15,7 +15,8 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unv
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: ## bin/ctys: static, the same bytes from the same sources
+build: ## bin/ctys: static, the same bytes from the same sources; its stock scripts are compiled
+	GOOS= GOARCH= $(GO) run ./luabind/precompiled/make
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ctys ./cmd/ctys
 
 # With CI=1 what the tests need is installed first, and a test that still cannot
@@ -45,5 +46,5 @@ demo: build ## the main job on the embedded lab: no root, no set-up. STUCK=db1 s
 install: build ## to PREFIX (/usr/local), below DESTDIR
 	install -D -m 0755 bin/ctys '$(DESTDIR)$(PREFIX)/bin/ctys'
 
-clean: ## remove bin/ and .cache/
-	rm -rf bin .cache
+clean: ## remove bin/, .cache/ and the compiled scripts
+	rm -rf bin .cache luabind/precompiled/code/[0-9a-f]*

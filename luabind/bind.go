@@ -8,13 +8,10 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// openModules makes the globals of Lua from the modules' tables.
-func (rt *Runtime) openModules() {
-	rt.modules = append(rt.builtin(), rt.options.Modules...)
-	for _, module := range rt.modules {
-		if module.Master {
-			rt.authority.Master = append(rt.authority.Master, module.Name)
-		}
+// openModules makes globals of Lua from the modules' tables.
+func (rt *Runtime) openModules(modules []*Module) {
+	rt.modules = append(rt.modules, modules...)
+	for _, module := range modules {
 		table := rt.root.CreateTable(0, len(module.Functions))
 		for i := range module.Functions {
 			function := &module.Functions[i]
@@ -25,12 +22,12 @@ func (rt *Runtime) openModules() {
 		}
 		rt.root.SetGlobal(module.Name, table)
 	}
-	rt.root.SetGlobal("help", rt.root.NewFunction(rt.help))
 }
 
 // bind makes the Lua function of one row.
 func (rt *Runtime) bind(module string, function *Function, method bool) *lua.LFunction {
 	return rt.root.NewFunction(func(L *lua.LState) int {
+		rt.used = true
 		call := &Call{Runtime: rt, L: L, Function: function, Module: module, task: rt.current}
 		if method {
 			call.Self = rt.checkSelf(call)

@@ -2,10 +2,12 @@ package luabind
 
 import (
 	"context"
+	"time"
 
 	"ctys/primitives"
 	"ctys/primitives/bridge"
 	"ctys/primitives/exec"
+	"ctys/primitives/guard"
 	"ctys/primitives/ipmi"
 	"ctys/primitives/nic"
 	"ctys/primitives/probe"
@@ -22,6 +24,7 @@ type Capabilities struct {
 	WOL      WOL
 	NIC      NIC
 	Bridge   Bridge
+	Guard    Guard
 	IPMI     IPMI
 	Shutdown Shutdown
 	Stack    Stack
@@ -38,17 +41,33 @@ type WOL interface {
 	Send(ctx context.Context, request wol.Request) (wol.Sent, error)
 }
 
-// NIC reads network interfaces.
+// NIC reads and arms network interfaces.
 type NIC interface {
 	List(ctx context.Context) ([]nic.Interface, error)
 	Get(ctx context.Context, name string) (nic.Interface, error)
 	Descend(ctx context.Context, name string) ([]string, error)
 	Default(ctx context.Context) (nic.Interface, error)
+	Arm(ctx context.Context, request nic.Arming) (nic.Interface, error)
+	Disarm(ctx context.Context, name string) (nic.Interface, error)
 }
 
-// Bridge reads network bridges.
+// Bridge reads network bridges, dissolves and restores them.
 type Bridge interface {
 	List(ctx context.Context) ([]bridge.Bridge, error)
+	Snapshot(ctx context.Context, name string) (bridge.Snapshot, error)
+	Dissolution(ctx context.Context, snapshot bridge.Snapshot, port string) ([]bridge.Step, error)
+	Restoration(ctx context.Context, snapshot bridge.Snapshot) ([]bridge.Step, error)
+	Apply(ctx context.Context, step bridge.Step) error
+	Managers(ctx context.Context, name string) ([]bridge.Manager, error)
+}
+
+// Guard restores a bridge when the machine is not seen to go down: when the
+// process that has armed it ends without a word, or the time is over.
+type Guard interface {
+	// Arm is an error where no guard stands.
+	Arm(ctx context.Context, snapshot bridge.Snapshot, after time.Duration) (guard.Guarded, error)
+	// Disarm ends every guard, and tells whether one has restored its bridge before.
+	Disarm(ctx context.Context) (acted bool, err error)
 }
 
 // IPMI speaks to BMCs.

@@ -104,10 +104,22 @@ func (f *forwarder) take(ctx context.Context, event Event) {
 	case event.Kind == KindOutcome && event.Error != nil && isRefusal(primitives.Kind(event.Error.Kind)):
 		f.writes--
 	}
+	if event.Kind == KindKeep && event.Host == "" {
+		f.given(ctx, event)
+		return
+	}
 	f.numbers[theirs], _ = f.rt.write(event)
 	if event.Kind == KindReceipt {
 		f.keep(ctx, f.numbers[theirs])
 	}
+}
+
+// given notes which job has the order: no machine says that, but the desk that
+// has given it, for a run that resumes this one.
+func (f *forwarder) given(ctx context.Context, event Event) {
+	event.Host = f.rt.options.Self
+	number, _ := f.rt.write(event)
+	f.keep(ctx, number)
 }
 
 // keep puts what was heard up to number on disk here, before the machine that

@@ -3,7 +3,6 @@ package luabind
 import (
 	"context"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -72,37 +71,13 @@ const (
 	headInstructions = 20_000_000
 )
 
-// ReadHead loads a script in a runtime that has no powers and reads its head.
-// Modules are looked for in path and among the embedded ones. A script without
-// a head gives a Head with its name alone. Errors are of kind invalid: a script
-// that does not parse, does something while it loads, returns no table, or
-// whose head is malformed; they name the file and what is accepted.
+// ReadHead is the head that Load reads.
 func ReadHead(path []fs.FS, source Source) (Head, error) {
-	rt := powerless(path)
-	proto, err := compileFound(source)
+	loaded, err := Load(path, source)
 	if err != nil {
 		return Head{}, err
 	}
-	ctx, cancel := primitives.WithTimeout(context.Background(), rt.caps.Clock, headDeadline)
-	defer cancel()
-	result, err := rt.runFunction(ctx, source.File, rt.root.NewFunctionFromProto(proto), nil)
-	if err != nil {
-		return Head{}, &primitives.Error{Kind: primitives.Invalid, Op: "head", Host: source.File,
-			Message: "the script cannot be loaded to read its head", Cause: err}
-	}
-	reader := &headReader{file: source.File}
-	head := reader.script(source.Name, result.Values)
-	return head, reader.err
-}
-
-// powerless is a runtime in which a script can be looked at.
-func powerless(path []fs.FS) *Runtime {
-	return New(Capabilities{Clock: primitives.SystemClock{}}, Options{
-		Authority: &Authority{},
-		Path:      path,
-		Stdout:    io.Discard,
-		Limits:    Limits{Instructions: headInstructions, Tasks: 16},
-	})
+	return loaded.Head, nil
 }
 
 // SubOptions is what the head's grammar says of the sub-options of its action,
@@ -199,15 +174,15 @@ func (r *headReader) fault(format string, args ...any) {
 	}
 }
 
-func (r *headReader) script(name string, values []lua.LValue) Head {
+func (r *headReader) script(name string, value lua.LValue) Head {
 	head := Head{Name: name}
-	if len(values) == 0 {
-		r.fault("the script returns nothing; accepted: a table with head and action")
-		return head
-	}
-	script, ok := values[0].(*lua.LTable)
+	script, ok := value.(*lua.LTable)
 	if !ok {
-		r.fault("the script returns a %s; accepted: a table with head and action", values[0].Type())
+		returned := "nothing"
+		if value != lua.LNil {
+			returned = "a " + value.Type().String()
+		}
+		r.fault("the script returns %s; accepted: a table with head and action", returned)
 		return head
 	}
 	switch fields := script.RawGetString("head").(type) {

@@ -9,10 +9,14 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// builtin is every module whose power the runtime was given.
-func (rt *Runtime) builtin() []*Module {
-	modules := []*Module{rt.taskModule(), rt.stepModule(), rt.inventoryModule(), rt.secretModule(), rt.journalModule(), rt.actionModule()}
-	powers := []struct {
+// services are the modules that every runtime has.
+func (rt *Runtime) services() []*Module {
+	return []*Module{rt.taskModule(), rt.stepModule(), rt.inventoryModule(), rt.secretModule(), rt.journalModule(), rt.actionModule()}
+}
+
+// powers are the modules whose power the runtime was given.
+func (rt *Runtime) powers() (modules []*Module) {
+	for _, power := range []struct {
 		given  bool
 		module func() *Module
 	}{
@@ -25,8 +29,7 @@ func (rt *Runtime) builtin() []*Module {
 		{rt.caps.Probe != nil, rt.probeModule},
 		{rt.caps.Exec != nil, rt.execModule},
 		{rt.caps.Remote != nil, rt.remoteModule},
-	}
-	for _, power := range powers {
+	} {
 		if power.given {
 			modules = append(modules, power.module())
 		}
@@ -36,6 +39,7 @@ func (rt *Runtime) builtin() []*Module {
 
 // help prints what a name, module, function or handle is for.
 func (rt *Runtime) help(L *lua.LState) int {
+	rt.used = true
 	var text string
 	switch v := L.Get(1).(type) {
 	case *lua.LNilType:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"ctys/luabind/precompiled"
 	"ctys/primitives"
 	"ctys/stdlib"
 
@@ -89,6 +90,9 @@ func compileFound(source Source) (*lua.FunctionProto, error) {
 	once, known := compiled.Load(source)
 	if !known {
 		once, _ = compiled.LoadOrStore(source, sync.OnceValues(func() (*lua.FunctionProto, error) {
+			if code, kept := precompiled.Load(source.File, source.Text); kept {
+				return code, nil
+			}
 			return compileSource(source.File, source.Text)
 		}))
 	}
@@ -152,10 +156,13 @@ func (rt *Runtime) require(L *lua.LState) int {
 	if err != nil {
 		rt.raise(L, err)
 	}
-	L.Push(rt.load(L, name, rt.root.NewFunctionFromProto(proto)))
+	rt.load(L, name, rt.root.NewFunctionFromProto(proto))
+	L.Push(rt.loaded[name])
 	return 1
 }
 
+// load runs a module's chunk and gives what it returns. One that returns nothing
+// is loaded nevertheless, and is true.
 func (rt *Runtime) load(L *lua.LState, name string, fn *lua.LFunction) lua.LValue {
 	rt.loaded[name] = loading
 	complete := false
@@ -169,10 +176,10 @@ func (rt *Runtime) load(L *lua.LState, name string, fn *lua.LFunction) lua.LValu
 	L.Call(1, 1)
 	value := L.Get(-1)
 	L.Pop(1)
-	if value == lua.LNil {
-		value = lua.LTrue
-	}
 	rt.loaded[name] = value
+	if value == lua.LNil {
+		rt.loaded[name] = lua.LTrue
+	}
 	complete = true
 	return value
 }

@@ -13,7 +13,7 @@ func (rt *Runtime) journalModule() *Module {
 		Help: "What this run has seen and done, kept on disk.",
 		Functions: []Function{
 			{
-				Name: "keep", Help: "Calls fn once and keeps what it returns under a key: what cannot be observed later, such as what ran before.",
+				Name: "keep", Help: "Calls fn once and keeps what it returns under a key: what cannot be observed later, such as what ran before. A run that is resumed gets what the earlier one has kept.",
 				Args:    []Param{{Name: "key", Type: String, Required: true}, {Name: "fn", Type: Callback, Required: true}},
 				Result:  "what fn returned, as plain data; the same for every later call with the key",
 				Example: `local began = journal.keep("began", task.now)`,
@@ -36,6 +36,10 @@ func (rt *Runtime) journalModule() *Module {
 func (rt *Runtime) journalKeep(c *Call) ([]lua.LValue, error) {
 	key := c.String("key")
 	if kept, ok := rt.kept[key]; ok {
+		return []lua.LValue{rt.toLua(kept)}, nil
+	}
+	if kept, ok := rt.keptBefore(key); ok {
+		rt.kept[key] = kept
 		return []lua.LValue{rt.toLua(kept)}, nil
 	}
 	values, err := rt.call(c.L, c.Callback("fn"), nil)

@@ -2,6 +2,7 @@ package luabind
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -15,11 +16,12 @@ import (
 
 // shutdownModule takes the machine down on which the script runs.
 func (rt *Runtime) shutdownModule() *Module {
-	method := Param{Name: "method", Type: String, Required: true, OneOf: []string{"poweroff", "reboot", "halt", "runlevel"}}
+	method := Param{Name: "method", Type: String, Required: true, OneOf: []string{"poweroff", "reboot", "halt", "runlevel", "suspend", "hibernate"},
+		Help: "suspend is to RAM (ACPI S3), hibernate to disk (S4): what runs goes on afterwards"}
 	level := Param{Name: "level", Type: Integer, Min: 0, Max: 6, Help: "runlevel: 0 powers off, 6 reboots, 1 rescue, 2–4 multi-user, 5 graphical"}
 	return &Module{
 		Name: "shutdown",
-		Help: "Take down the machine on which the script runs.",
+		Help: "Take down the machine on which the script runs, or put it to sleep.",
 		Functions: []Function{
 			{
 				Name: "supported", Help: "Tells whether shutdown.apply could do this here; it changes nothing.",
@@ -42,9 +44,9 @@ func (rt *Runtime) shutdownModule() *Module {
 					}},
 			},
 			{
-				Name: "apply", Help: "Takes this machine down. The request must have named it (SELF), and machine must be its name: nothing else is accepted.",
+				Name: "apply", Help: "Takes this machine down, or puts it to sleep. It returns before that begins. The request must have named it (SELF), and machine must be its name: nothing else is accepted.",
 				Options: []Param{{Name: "machine", Type: String, Required: true, Help: "this machine's name"}, method, level},
-				Result:  `{via="logind"|…, prepare=boolean, boot_id=…, at=time}: the system took the request; it does not say that the machine is off`,
+				Result:  `{via="logind"|"systemctl"|"sysfs"|…, prepare=boolean, boot_id=…, at=time}: the system took the request; it does not say that the machine is off or asleep`,
 				Errors:  []primitives.Kind{primitives.Denied, primitives.Unsupported, primitives.Busy},
 				Example: `shutdown.apply{machine = "lab01", method = "poweroff"}`,
 				Op: &Operation{
@@ -52,7 +54,7 @@ func (rt *Runtime) shutdownModule() *Module {
 					Object:  func(*Call) string { return rt.here() },
 					Leaves:  func(c *Call) any { return powerAfter(shutdownRequest(c)) },
 					Planned: func(*Call) any { return shutdown.Accepted{Via: "plan"} },
-					Witness: func(ctx context.Context, _ *Call) string { return rt.bootID(ctx) },
+					Witness: func(ctx context.Context, c *Call) string { return rt.downWitness(ctx, shutdownRequest(c)) },
 					Do: func(ctx context.Context, c *Call) (any, error) {
 						if err := rt.guardSelf(ctx, c); err != nil {
 							return nil, err
@@ -72,7 +74,7 @@ func (rt *Runtime) shutdownModule() *Module {
 					}},
 			},
 			{
-				Name: "identity", Help: "Which machine this is, and which boot of it.", Result: "{hostname=…, machine_id=…, boot_id=…}",
+				Name: "identity", Help: "Which machine this is, and which boot of it.", Result: "{hostname=…, machine_id=…, boot_id=…, slept=seconds that this boot has been asleep so far}",
 				Errors: []primitives.Kind{primitives.Unsupported}, Example: `print(shutdown.identity().boot_id)`,
 				Op: &Operation{Effect: Read, Object: func(*Call) string { return rt.here() },
 					Do: func(ctx context.Context, _ *Call) (any, error) { return rt.caps.Shutdown.Identity(ctx) }},
@@ -86,6 +88,12 @@ func shutdownRequest(c *Call) shutdown.Request {
 }
 
 func powerAfter(request shutdown.Request) string {
+	switch request.Method {
+	case shutdown.Suspend:
+		return "suspended"
+	case shutdown.Hibernate:
+		return "hibernated"
+	}
 	if request.Method == shutdown.PowerOff || request.Method == shutdown.Halt || request.Method == shutdown.RunLevel && request.Level == 0 {
 		return "off"
 	}
@@ -155,10 +163,15 @@ func isOwnAddress(address netip.Addr) bool {
 	})
 }
 
-func (rt *Runtime) bootID(ctx context.Context) string {
+// downWitness changes when the machine has done what was asked: a boot has
+// another boot_id, a sleep keeps that and has been slept.
+func (rt *Runtime) downWitness(ctx context.Context, request shutdown.Request) string {
 	identity, err := rt.caps.Shutdown.Identity(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return ""
+	case request.Method == shutdown.Suspend, request.Method == shutdown.Hibernate:
+		return fmt.Sprintf("%s asleep for %s", identity.BootID, identity.Slept)
 	}
 	return identity.BootID
 }

@@ -23,7 +23,7 @@ func (rt *Runtime) stackModule() *Module {
 				Name: "hypervisors", Help: "The hypervisors that answer on a host. One that exists and does not answer raises; it is never left out.",
 				Options: []Param{{Name: "host", Type: String, Help: "through SSH; this machine where left out"},
 					{Name: "partial", Type: Boolean, Help: "one that does not answer is in the list, with a problem, and does not raise"}},
-				Result: `a list of {uri=…, type="qemu"|"lxc"|"test"|"xen", version=…, problem=…}`, Errors: stackErrors,
+				Result: `a list of {uri=…, type="qemu"|"lxc"|"test"|"xen"|"qmp", version=…, problem=…}`, Errors: stackErrors,
 				Example: `for _, h in ipairs(stack.hypervisors()) do print(h.uri) end`,
 				Op: &Operation{Effect: Read, Object: rt.stackHost,
 					Do: func(ctx context.Context, c *Call) (any, error) {

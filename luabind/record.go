@@ -56,8 +56,11 @@ func (rt *Runtime) journal(op *Op, next Handler) (any, error) {
 		result, err = next(op)
 	}
 	outcome := Event{Kind: KindOutcome, Op: op.Verb, Object: op.Object, Key: op.Key}
-	if err != nil {
+	switch {
+	case err != nil:
 		outcome.Error = eventError(err)
+	case op.Effect == WriteOnce && result != nil:
+		outcome.Data = map[string]any{"result": Plain(rt.toLua(result))}
 	}
 	rt.emit(outcome)
 	return result, err
@@ -72,9 +75,8 @@ func (rt *Runtime) recordIntent(op *Op) (begun bool, err error) {
 			Message: "what takes power away is only done with a journal", Cause: rt.options.JournalRequired}
 	}
 	intent := Event{Kind: KindIntent, Op: op.Verb, Object: op.Object, Effect: string(op.Effect), Key: op.Key, Data: op.Args, Durable: durable}
-	if op.operation.Witness != nil && durable && rt.options.Journal != nil {
-		witness, _ := Wait(rt, func(ctx context.Context) (string, error) { return op.operation.Witness(ctx, op.call), nil })
-		intent.Witness = witness
+	if durable && (rt.options.Journal != nil || rt.options.Kept) {
+		intent.Witness = rt.witness(op)
 	}
 	number, err := rt.record(intent)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
 	"ctys/primitives"
 	"ctys/primitives/shutdown"
 )
@@ -49,8 +50,12 @@ type Order struct {
 	Modules   map[string]string `json:"modules"`  // site's own scripts and modules, by file name
 	Inventory string            `json:"inventory"`
 
-	// Machines is Inventory for a machine that is simulated in this process.
+	// Machines is Inventory for a machine that is simulated in this process, and
+	// History what an earlier run has left behind about it: such a machine has no
+	// job of its own.
 	Machines *inventory.Inventory `json:"-"`
+	History  *journal.History     `json:"-"`
+	Kept     bool                 `json:"-"` // the caller keeps what is told
 
 	Settings  map[string]any `json:"settings"`
 	Authority Authority      `json:"authority"`
@@ -58,6 +63,11 @@ type Order struct {
 	Yes       bool           `json:"yes,omitempty"`
 	MayDown   bool           `json:"may_down,omitempty"` // the machine itself may be taken down
 	Deadline  time.Duration  `json:"deadline,omitempty"` // of the whole; 0: none
+
+	// Key names the order in the caller's journal, and Resume is the job there that
+	// an earlier run of the caller has given it to.
+	Key    string `json:"key,omitempty"`
+	Resume string `json:"resume,omitempty"`
 
 	// NoJournal is why the caller keeps no journal although one is due: what
 	// takes power away is refused then.
@@ -70,9 +80,13 @@ const maxShipped = 1 << 20
 // newOrder completes an order with what travels with it: beside the machine's
 // family in the inventory the further rows.
 func (rt *Runtime) newOrder(machine Machine, script, function string, request any, rows []string) (Order, error) {
-	modules, err := shipModules(rt.options.Path)
+	modules, total, err := SiteScripts(rt.options.Path)
 	if err != nil {
-		return Order{}, err
+		return Order{}, primitives.Wrap("action.at", "", "the site's scripts cannot be read", err)
+	}
+	if total > maxShipped {
+		return Order{}, primitives.Errorf(primitives.Invalid, "action.at", "",
+			"the site's scripts are %d bytes together; at most %d travel to another machine", total, maxShipped)
 	}
 	members := append(rt.family(machine.Name), rows...)
 	order := Order{
@@ -82,6 +96,10 @@ func (rt *Runtime) newOrder(machine Machine, script, function string, request an
 	if rt.virtual == nil {
 		order.Inventory = string(rt.options.Inventory.Subset(members))
 		return order, nil
+	}
+	order.Kept = rt.options.Journal != nil || rt.options.Kept
+	if rt.options.History != nil {
+		order.History = rt.options.History.Of(machine.Name)
 	}
 	// On a simulated clock every machine is in this process, its desk too.
 	order.Machines.Resolver = func(ctx context.Context, ref inventory.SecretRef, _ string) (string, error) {
@@ -104,31 +122,28 @@ func (rt *Runtime) family(name string) []string {
 	return members
 }
 
-// shipModules reads every script of the site; the first in the path wins.
-func shipModules(path []fs.FS) (map[string]string, error) {
-	modules, total := map[string]string{}, 0
+// SiteScripts reads every script and module of a site, by its file name, and
+// gives their size together; the first in the path wins.
+func SiteScripts(path []fs.FS) (texts map[string]string, total int, err error) {
+	texts = map[string]string{}
 	for _, dir := range path {
 		err := fs.WalkDir(dir, ".", func(name string, entry fs.DirEntry, err error) error {
 			if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".lua") || isData(name) {
 				return err
 			}
-			if _, shadowed := modules[name]; shadowed {
+			if _, shadowed := texts[name]; shadowed {
 				return nil
 			}
 			text, err := fs.ReadFile(dir, name)
-			modules[name] = string(text)
+			texts[name] = string(text)
 			total += len(text)
 			return err
 		})
 		if err != nil {
-			return nil, primitives.Wrap("action.at", "", "the site's scripts cannot be read", err)
+			return nil, 0, err
 		}
 	}
-	if total > maxShipped {
-		return nil, primitives.Errorf(primitives.Invalid, "action.at", "",
-			"the site's scripts are %d bytes together; at most %d travel to another machine", total, maxShipped)
-	}
-	return modules, nil
+	return texts, total, nil
 }
 
 // isData tells the site's data, which does not travel whole, from its scripts.

@@ -25,12 +25,17 @@ func (rt *Runtime) actionAt(c *Call) ([]lua.LValue, error) {
 		return nil, err
 	}
 	order.MayDown = c.Bool("take_down")
+	order.Key = rt.orderKey(machine, order.Script, order.Function)
+	order.Resume = rt.orderBefore(order.Key)
 	task, forward := rt.current, rt.forwarder()
 	result, err := Wait(rt, func(ctx context.Context) (any, error) {
 		order.NoJournal = rt.noJournal()
 		return rt.caps.Relocate.Run(withTaskKey(ctx, task.key), order, func(event Event) { forward.take(ctx, event) })
 	})
 	forward.settle()
+	if said, down := rt.wentDownBefore(order, err); down {
+		result, err = said, nil
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
 	"ctys/primitives"
 	"ctys/scripts"
 	"ctys/stdlib"
@@ -30,12 +31,19 @@ type Options struct {
 
 	Journal         Recorder // nil: none
 	JournalRequired error    // why there is no Journal although destructive writes need one
+	// History is what this machine's part of an earlier run has left behind, which
+	// this run resumes; nil: it is a new one.
+	History *journal.History
+	// Kept tells that the caller of this runtime keeps its events, in a simulated
+	// world: intents have their witness as beside a Journal.
+	Kept bool
 
 	Inventory *inventory.Inventory // nil: empty
 	Settings  map[string]any       // of the site (inventory.Site.Values); nil: the defaults
 
 	Path    []fs.FS // where scripts and modules are looked for before the embedded ones
 	Modules []*Module
+	Loaded  *Loaded // by the same Path: the runtime goes on with it, if it can
 
 	Self     string // how the caller calls this machine; empty: the desk
 	MayDown  bool   // the request named this machine as one to take down (SELF)
@@ -107,6 +115,7 @@ type Runtime struct {
 
 	modules    []*Module
 	loaded     map[string]lua.LValue
+	used       bool // a script has called something that is this runtime's own
 	errorMeta  *lua.LTable
 	handleMeta map[string]*lua.LTable
 	operate    Handler
@@ -137,55 +146,32 @@ func New(caps Capabilities, options Options) *Runtime {
 	if options.Settings == nil {
 		options.Settings = inventory.DefaultSite().Values()
 	}
-	rt := &Runtime{
-		caps:        caps,
-		options:     options,
-		limits:      options.Limits.withDefaults(),
-		authority:   Everything,
-		rand:        rand.New(rand.NewPCG(options.Seed, 0x6374_7973)),
-		parked:      map[*Task]struct{}{},
-		loaded:      map[string]lua.LValue{},
-		handleMeta:  map[string]*lua.LTable{},
-		overlay:     overlay{},
-		occurrences: map[string]int{},
-		kept:        map[string]any{},
+	rt := options.Loaded.take()
+	if rt == nil {
+		rt = newRuntime()
 	}
-	if options.Authority != nil {
-		rt.authority = *options.Authority
-	}
+	rt.caps, rt.options = caps, options
+	rt.limits = options.Limits.withDefaults()
+	rt.rand = rand.New(rand.NewPCG(options.Seed, 0x6374_7973))
 	rt.virtual, _ = caps.Clock.(virtualClock)
-	rt.operate = chain(rt.base, rt.allow, rt.plan, rt.journal)
-	rt.root = newState()
-	rt.openSandbox()
-	rt.openErrors()
-	rt.openModules()
+	rt.runs = 0
+	rt.openModules(rt.powers())
+	rt.openModules(options.Modules)
+	rt.authorize(options.Authority)
 	return rt
 }
 
-// stateOptions keep a waiting task small: the stacks begin small and grow.
-var stateOptions = lua.Options{
-	SkipOpenLibs:        true,
-	MinimizeStackMemory: true,
-	CallStackSize:       512,
-	RegistrySize:        128, // the least that NewState takes
-	RegistryGrowStep:    64,
-	RegistryMaxSize:     1 << 20,
-}
-
-// threadRegistry is where the registry of a task's or coroutine's thread
-// begins; most never need more. NewThread, unlike NewState, takes any number.
-const threadRegistry = 48
-
-func newState() *lua.LState {
-	state := lua.NewState(stateOptions)
-	state.Options.RegistrySize = threadRegistry
-	return state
-}
-
-func (rt *Runtime) newThread() *lua.LState {
-	thread, _ := rt.root.NewThread()
-	thread.SetContext(vmContext{rt})
-	return thread
+// authorize sets what the scripts may touch; nil is everything.
+func (rt *Runtime) authorize(authority *Authority) {
+	rt.authority = Everything
+	if authority != nil {
+		rt.authority = *authority
+	}
+	for _, module := range rt.modules {
+		if module.Master {
+			rt.authority.Master = append(rt.authority.Master, module.Name)
+		}
+	}
 }
 
 // Script is Lua source with the name that its errors show.

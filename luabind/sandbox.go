@@ -38,6 +38,7 @@ func (rt *Runtime) openSandbox() {
 }
 
 func (rt *Runtime) print(L *lua.LState) int {
+	rt.used = true
 	words := make([]string, L.GetTop())
 	for i := range words {
 		words[i] = L.ToStringMeta(L.Get(i + 1)).String()
@@ -51,6 +52,7 @@ func (rt *Runtime) openRandom() {
 	library := rt.root.GetGlobal("math").(*lua.LTable)
 	library.RawSetString("randomseed", lua.LNil)
 	library.RawSetString("random", rt.root.NewFunction(func(L *lua.LState) int {
+		rt.used = true
 		low, high := 1, 0
 		switch L.GetTop() {
 		case 0:

@@ -89,3 +89,12 @@ func (m MAC) String() string {
 
 // IsZero tells whether no address is set.
 func (m MAC) IsZero() bool { return m == MAC{} }
+
+// MarshalText is String, for JSON.
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
+// UnmarshalText is ParseMAC, for JSON.
+func (m *MAC) UnmarshalText(text []byte) (err error) {
+	*m, err = ParseMAC(string(text))
+	return err
+}

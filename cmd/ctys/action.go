@@ -28,6 +28,7 @@ func (a *app) form(argv []string) int {
 	case len(f.Unsupported) > 0:
 		return a.refuse(notInThisVersion(f.Unsupported[0]))
 	}
+	defer a.catchInterruptions()()
 	machines, site, err := loadSite(f.Options.Inventory)
 	if err != nil {
 		return a.refuse(err)
@@ -36,26 +37,29 @@ func (a *app) form(argv []string) int {
 	if err != nil {
 		return a.refuse(err)
 	}
-	path := searchPath()
+	path := a.path()
 	source, err := luabind.Find(path, f.Action)
 	if err != nil {
 		return a.refuse(&form.Error{Option: "-a " + f.Action, Message: "there is no such action; ctys script ls lists them"})
 	}
-	luabind.Prefetch(path, source)
-	head, err := luabind.ReadHead(path, source)
+	loaded, err := luabind.Load(path, source)
 	if err != nil {
 		return a.refuse(err)
 	}
+	head := loaded.Head
 	a.showMasters(source, head)
 	return a.inParts(f, targets, func(part []target, plan bool) int {
+		if done, exit := a.detached(f.For(form.Target{}).Async(), plan, f.Options); done {
+			return exit
+		}
 		request := formRequest(f, part)
 		hints := privileges(f, part)
 		if !plan {
 			a.hint(hints)
 		}
 		ses := a.open(setup{
-			hints:     hints,
-			authority: head.Authority(), path: path, inventory: machines, site: site, options: f.Options,
+			hints:  hints,
+			loaded: loaded, authority: head.Authority(), path: path, inventory: machines, site: site, options: f.Options,
 			sources: []luabind.Source{source}, request: request, plan: plan, summary: true,
 		})
 		return ses.do(func(ctx context.Context) (int, error) { return ses.call(ctx, f.Action, request) })
@@ -95,6 +99,9 @@ func targetsOf(f *form.Form, machines *inventory.Inventory) ([]target, error) {
 		}
 		if left := options.Unsupported(); len(left) > 0 {
 			return nil, notInThisVersion(left[0])
+		}
+		if options.Async() != f.For(form.Target{}).Async() {
+			return nil, &form.Error{Option: "-b", Message: "async is for a whole call: type it before the targets"}
 		}
 		if !seen[member.Name] || options.Ambiguous {
 			seen[member.Name] = true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ctys/cmd/ctys/form"
 	"ctys/cmd/ctys/render"
 	"ctys/luabind"
 )
@@ -14,6 +15,16 @@ import (
 func (a *app) refuse(err error) int {
 	a.complain(err)
 	return exitInvalid
+}
+
+// failed tells the error of a command that runs no script, and gives its exit code.
+func (a *app) failed(err error) int {
+	var typed *form.Error
+	if errors.As(err, &typed) {
+		return a.refuse(err)
+	}
+	a.complain(err)
+	return exitOf(err)
 }
 
 // complain writes one line about an error.

@@ -61,12 +61,12 @@ func (a *app) runFile(options form.Options, argv []string) int {
 		return a.plain(options, source.File, text, rest, false)
 	}
 	source.File = source.Name + ".lua"
-	path := append([]fs.FS{fsFile{name: source.File, text: text}}, searchPath()...)
-	head, err := luabind.ReadHead(path, source)
+	path := append([]fs.FS{fsFile{name: source.File, text: text}}, a.path()...)
+	loaded, err := luabind.Load(path, source)
 	if err != nil {
 		return a.refuse(err)
 	}
-	return a.action(options, head, path, source, rest)
+	return a.action(options, loaded, path, source, rest)
 }
 
 func (a *app) usageOf(asked bool, text string) int {
@@ -82,6 +82,9 @@ func (a *app) usageOf(asked bool, text string) int {
 const maxScript = 16 << 20
 
 func (a *app) read(file string) (string, error) {
+	if a.resumed != nil {
+		return a.resumed.text(file)
+	}
 	from := a.stdin
 	if file != "-" {
 		opened, err := os.Open(file)
@@ -123,8 +126,8 @@ func (a *app) plain(options form.Options, name, text string, argv []string, show
 		return a.refuse(err)
 	}
 	ses := a.open(setup{
-		authority: luabind.Everything, path: searchPath(), inventory: machines, site: site, options: options,
-		sources: []luabind.Source{{Name: name, File: "script.lua", Text: text}}, plan: options.Plan, summary: !show,
+		authority: luabind.Everything, path: a.path(), inventory: machines, site: site, options: options,
+		sources: []luabind.Source{{Name: name, File: plainScript, Text: text}}, plan: options.Plan, summary: !show,
 	})
 	return ses.do(func(ctx context.Context) (int, error) {
 		result, err := ses.chunk(ctx, name, text, argv, show)

@@ -19,13 +19,15 @@ const usage = `usage:
   ctys repl                    try things out, line by line
   ctys script ls | show NAME | eject NAME
   ctys help [NAME | MODULE | MODULE.FUNCTION]
+  ctys jobs | journal [JOB] | attach [JOB] | resume [JOB]
+                               what ran here, what it did, a run to its end, one that was cut short
   ctys lab                     a simulated rack with real sockets on loopback
 options of the ctys form; those with * also in parentheses, of all targets before
 the first one, or of one directly behind its name: lab01'(-n -l root)'
   -t TYPE            pm, xen, kvm, qemu, vbox, vmw, lxc, vm
   -T LIST *          types of guests that CANCEL looks at (all)
   -n *               as --plan
-  -b MODE[,MODE] *   sync; par, or seq: one target after the other
+  -b MODE[,MODE] *   sync, or async: the call goes on by itself (ctys attach); par, or seq: one target after the other
   -l USER *          user for targets without one
   -A 0|1 *           an address may mean several machines
   -Z LIST, -z PTY *  KSU, SUDO, NOKSU, NOSUDO, ALL; NOPTY, PTY, 1, 2: without effect yet

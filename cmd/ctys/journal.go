@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"sync"
 
 	"ctys/luabind"
@@ -85,6 +84,17 @@ func (l *lazyJournal) Usable() error {
 		l.fail(err)
 	}
 	return l.failed
+}
+
+// open makes the journal though nothing must be on disk yet, and gives the
+// run's id.
+func (l *lazyJournal) open() (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.make(); err != nil {
+		return "", err
+	}
+	return l.file.Job(), nil
 }
 
 // fail notes that there will be no journal; l.mu is held.
@@ -177,24 +187,4 @@ func (l *lazyJournal) finish(exit int) {
 	if l.lease != nil {
 		_ = l.lease.Close()
 	}
-}
-
-// describe keeps in the journal's folder what the run was asked, and its
-// scripts as they were.
-func (s *session) describe(file *journal.Journal) error {
-	text, err := json.MarshalIndent(map[string]any{
-		"argv": s.app.argv, "who": account(), "began": s.began, "version": version, "request": s.setup.request,
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := file.StoreFile("request.json", append(text, '\n')); err != nil {
-		return err
-	}
-	for _, source := range s.setup.sources {
-		if err := file.StoreFile("scripts/"+source.File, []byte(source.Text)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -48,6 +48,10 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 	argv   []string // as typed, for the summary and the journal
+	second bool     // it carries out a call of another process: see detach.go
+
+	resumed     *resumption    // the earlier run that it carries on; nil: it is a new one
+	interrupted *interruptions // nil: they are not caught
 }
 
 // command gives what carries out a name that is no script, or nil.
@@ -67,7 +71,15 @@ func command(name string) func(a *app, options form.Options, argv []string) int 
 		return (*app).version
 	case "lab":
 		return (*app).lab
-	case "jobs", "attach", "resume", "journal", "stubs":
+	case "jobs":
+		return (*app).jobs
+	case "journal":
+		return (*app).journal
+	case "attach":
+		return (*app).attach
+	case "resume":
+		return (*app).resume
+	case "stubs":
 		return func(a *app, _ form.Options, _ []string) int {
 			return a.refuse(&form.Error{Option: name, Message: "not in this version"})
 		}
@@ -76,10 +88,15 @@ func command(name string) func(a *app, options form.Options, argv []string) int 
 }
 
 func run(argv []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, argv: argv}
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, argv: argv, second: isSecond()}
 	if len(argv) > 0 && argv[0] == "agent" {
 		return a.agent(argv[1:])
 	}
+	return a.do(argv)
+}
+
+// do carries a command line out.
+func (a *app) do(argv []string) int {
 	if form.IsForm(argv) {
 		return a.form(argv)
 	}

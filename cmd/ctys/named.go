@@ -14,21 +14,22 @@ import (
 // named runs a script that was found by its name, with the arguments that its
 // head declares and no more power than that head names.
 func (a *app) named(options form.Options, name string, argv []string) int {
-	path := searchPath()
+	path := a.path()
 	source, err := luabind.Find(path, name)
 	if err != nil {
 		return a.refuse(&form.Error{Option: name, Message: "there is no command or script of this name; ctys script ls lists them, ctys help tells more"})
 	}
-	luabind.Prefetch(path, source)
-	head, err := luabind.ReadHead(path, source)
+	defer a.catchInterruptions()()
+	loaded, err := luabind.Load(path, source)
 	if err != nil {
 		return a.refuse(err)
 	}
-	return a.action(options, head, path, source, argv)
+	return a.action(options, loaded, path, source, argv)
 }
 
 // action calls a script's action in the form of a helper command.
-func (a *app) action(options form.Options, head luabind.Head, path []fs.FS, source luabind.Source, argv []string) int {
+func (a *app) action(options form.Options, loaded *luabind.Loaded, path []fs.FS, source luabind.Source, argv []string) int {
+	head := loaded.Head
 	own, rest, err := form.General(argv, head.Owns)
 	if err != nil {
 		return a.refuse(err)
@@ -56,7 +57,7 @@ func (a *app) action(options form.Options, head luabind.Head, path []fs.FS, sour
 			"action": source.Name, "arguments": arguments, "argv": anyList(rest), "targets": targetList(part), "options": generalOptions(options),
 		}
 		ses := a.open(setup{
-			authority: head.Authority(), path: path, inventory: machines, site: site, options: options,
+			loaded: loaded, authority: head.Authority(), path: path, inventory: machines, site: site, options: options,
 			sources: []luabind.Source{source}, request: request, plan: plan || head.Plans(arguments), summary: true,
 		})
 		return ses.do(func(ctx context.Context) (int, error) { return ses.call(ctx, source.Name, request) })

@@ -21,7 +21,7 @@ func powers(s *session) (luabind.Capabilities, func() error) {
 			return terminal.Ask(ctx, question, true)
 		}
 	}
-	options := real.Options{Desk: desk, Armed: armed, Warn: s.app.warn}
+	options := real.Options{Desk: desk, Armed: armed, Warn: s.app.warn, Folder: func() string { return s.journal.folder() }}
 	if s.setup.options.Verbose > 0 {
 		options.Note = func(text string) { s.app.hint([]string{text}) }
 	}

@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"ctys/cmd/ctys/form"
@@ -21,6 +19,7 @@ const patience = 10 * time.Second
 
 // setup is what a session is opened with.
 type setup struct {
+	loaded    *luabind.Loaded // the script; nil: it is loaded when it is run
 	authority luabind.Authority
 	path      []fs.FS
 	inventory *inventory.Inventory
@@ -57,15 +56,23 @@ func (a *app) open(s setup) *session {
 		Inventory: s.inventory,
 		Settings:  s.site.Values(),
 		Path:      s.path,
+		Loaded:    s.loaded,
 		Yes:       s.options.Yes,
 		Seed:      uint64(began.UnixNano()),
 		Stdout:    printed{ses},
 		Terminal:  ses.terminal(),
-		Events:    func(event luabind.Event) { ses.reader.Event(event) },
 	}
 	if !s.plan {
 		ses.journal = newLazyJournal(s.options.Journal, ses.describe, a.warn)
+		if a.resumed != nil {
+			ses.journal.file, options.History = a.resumed.file, a.resumed.history
+		}
 		options.Journal = ses.journal
+	}
+	goOn := ses.goOn()
+	options.Events = func(event luabind.Event) {
+		goOn(event)
+		ses.reader.Event(event)
 	}
 	ses.runtime = luabind.New(capabilities, options)
 	return ses
@@ -76,7 +83,7 @@ func (s *session) rendering() render.Options {
 	return render.Options{
 		Out: s.app.stdout, Err: s.app.stderr,
 		JSON: s.setup.options.JSON, Format: formats[s.setup.options.Output], Verbose: s.setup.options.Verbose > 0, Plan: s.setup.plan, Hints: s.setup.hints,
-		Screen: screenOf(s.app.stderr), Start: s.began, Now: time.Now,
+		Screen: s.screen(), Start: s.began, Now: time.Now,
 	}
 }
 
@@ -87,6 +94,15 @@ var formats = map[string]render.Format{"terse": render.Terse, "table": render.Ta
 type printed struct{ s *session }
 
 func (p printed) Write(text []byte) (int, error) { return p.s.reader.Output().Write(text) }
+
+// screen is what this run is painted on; one that is to go on by itself has
+// none.
+func (s *session) screen() *render.Screen {
+	if s.app.second {
+		return nil
+	}
+	return screenOf(s.app.stderr)
+}
 
 // screenOf is the terminal to paint on, if the stream is one.
 func screenOf(stream io.Writer) *render.Screen {
@@ -132,9 +148,8 @@ func (s *session) do(work func(ctx context.Context) (exit int, err error)) int {
 		ctx, stop = context.WithTimeoutCause(ctx, limit, errDeadline)
 		defer stop()
 	}
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	defer signal.Stop(signals)
+	defer s.app.catchInterruptions()()
+	signals := s.app.interruptions()
 	done := make(chan outcome, 1)
 	go func() {
 		exit, err := work(ctx)

@@ -109,13 +109,9 @@ func (d *Desk) runAt(ctx context.Context, order luabind.Order, events func(luabi
 func (s *session) host() string { return s.order.Machine.Name }
 
 func (s *session) run(ctx context.Context) (any, error) {
-	c, err := s.desk.open(ctx, s.order.Machine, "start")
+	c, err := s.begin(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if err := c.to.send(line{Order: &s.order}); err != nil {
-		c.close()
-		return nil, &primitives.Error{Kind: primitives.Unreachable, Op: opRun, Host: s.host(), Message: "the order could not be sent", Cause: err}
 	}
 	for {
 		began := s.desk.clock.Now()
@@ -123,6 +119,13 @@ func (s *session) run(ctx context.Context) (any, error) {
 		result, err := s.converse(ctx, c)
 		if result != nil && ctx.Err() != nil {
 			return result.Value, failed(result.Error, opRun, s.host())
+		}
+		if result != nil && s.isForgotten(result) {
+			s.job = ""
+			if c, err = s.start(ctx); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		if result != nil {
 			return s.conclude(result)
@@ -140,6 +143,40 @@ func (s *session) run(ctx context.Context) (any, error) {
 			return s.giveUp(ctx, err)
 		}
 	}
+}
+
+// begin hands the order over, or finds the job that has it already.
+func (s *session) begin(ctx context.Context) (*channel, error) {
+	if s.order.Resume == "" {
+		return s.start(ctx)
+	}
+	s.job = s.order.Resume
+	return s.desk.open(ctx, s.order.Machine, "resume", s.job)
+}
+
+func (s *session) start(ctx context.Context) (*channel, error) {
+	c, err := s.desk.open(ctx, s.order.Machine, "start")
+	if err != nil {
+		return nil, err
+	}
+	if err := c.to.send(line{Order: &s.order}); err != nil {
+		c.close()
+		return nil, &primitives.Error{Kind: primitives.Unreachable, Op: opRun, Host: s.host(), Message: "the order could not be sent", Cause: err}
+	}
+	return c, nil
+}
+
+// isForgotten tells that a job which is to be resumed is not known there any
+// more: its folder was on a disk that forgets, or was removed.
+func (s *session) isForgotten(result *outcome) bool {
+	return s.order.Resume != "" && s.job == s.order.Resume && s.last.Seq == 0 &&
+		result.Vanished && result.Error != nil && result.Error.Kind == string(primitives.Invalid)
+}
+
+// begun tells the caller's journal which job has the order.
+func (s *session) begun(job string) {
+	s.job = job
+	s.events(luabind.Event{At: s.desk.clock.Now(), Kind: luabind.KindKeep, Key: s.order.Key, Data: map[string]any{"value": job}})
 }
 
 func (s *session) conclude(result *outcome) (any, error) {
@@ -239,7 +276,7 @@ func (s *session) converse(ctx context.Context, c *channel) (*outcome, error) {
 		}
 		switch {
 		case message.Job != "" && s.job == "":
-			s.job = message.Job
+			s.begun(message.Job)
 		case message.Event != nil:
 			s.heard = s.heard || message.Event.Seq > s.last.Seq
 			s.take(*message.Event, c)

@@ -64,16 +64,30 @@ func openJob(host Host, dir, id string) (*job, error) {
 	if err := json.Unmarshal(text, &order); err != nil {
 		return nil, primitives.Wrap("agent.run", "", "the order of job "+id+" cannot be read", err)
 	}
-	kept, _, err := journal.Reopen(dir, id, host.Clock)
+	kept, log, err := journal.Reopen(dir, id, host.Clock)
 	if err != nil {
 		return nil, err
 	}
 	j := newJob(host, order)
 	j.id, j.journal = id, kept
+	j.remember(log.Entries)
 	if order.NoJournal != "" {
 		j.refusal = primitives.Errorf(primitives.Denied, "agent.run", order.Machine.Name, "what takes power away is only done with a journal here and at the desk: %s", order.NoJournal)
 	}
 	return j, nil
+}
+
+// remember takes what an earlier process of this job has written: desks hear it
+// again, and what must not be done twice is found in it. The first entry is the
+// request, which the job's folder begins with.
+func (j *job) remember(entries []luabind.Event) {
+	if len(entries) < 2 {
+		return
+	}
+	for _, entry := range entries {
+		j.log.add(entry)
+	}
+	j.earlier = journal.NewHistory(entries, j.order.Machine.Name)
 }
 
 // keepOutcome puts how the job ended on disk: its last word.

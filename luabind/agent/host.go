@@ -19,6 +19,9 @@ type Host struct {
 	// BMCs that the inventory reaches via this machine only; Relocate and
 	// Remote are the agent's own. The function it returns gives them back.
 	Capabilities func(ctx context.Context, order luabind.Order) (luabind.Capabilities, func(), error)
+	// Guard watches over the bridges of this machine for the job whose folder it
+	// is given; nil: the one among the Capabilities does.
+	Guard func(folder string) luabind.Guard
 
 	// What is nil below is that of the system.
 	Clock    primitives.Clock

@@ -18,6 +18,7 @@ type job struct {
 	id      string           // empty where it has no folder
 	journal *journal.Journal // nil: nothing is kept on disk
 	refusal error            // why there is no journal, here or at the desk, although one is due
+	earlier *journal.History // of the process of this job that was cut short; nil: this is the first
 
 	hub    *hub
 	log    *eventLog
@@ -97,6 +98,9 @@ func (j *job) capabilities(own luabind.Capabilities, inv *inventory.Inventory) l
 		own.Clock = j.host.Clock
 	}
 	own.Remote = nil
+	if j.host.Guard != nil && j.journal != nil {
+		own.Guard = j.host.Guard(j.journal.Folder())
+	}
 	if own.Shutdown != nil {
 		own.Shutdown = lastWord{Shutdown: own.Shutdown, job: j}
 	}
@@ -111,6 +115,7 @@ func (j *job) options(inv *inventory.Inventory, keeper *recorder) luabind.Option
 		Authority: &authority, Plan: j.order.Plan, Yes: j.order.Yes, MayDown: j.order.MayDown, Self: j.order.Machine.Name,
 		Inventory: inv, Settings: j.order.Settings,
 		Receipt: j.hub.awaitReceipt,
+		History: j.earlier,
 	}
 	if len(j.order.Modules) > 0 {
 		options.Path = append(options.Path, modules(j.order.Modules))

@@ -21,9 +21,10 @@ import (
 
 // Exit codes of the agent itself; how an order ended stands in its result.
 const (
-	exitDone    = 0
-	exitFailed  = 1
-	exitRefused = 2 // the command line
+	exitDone     = 0
+	exitFailed   = 1
+	exitRefused  = 2 // the command line
+	exitDeclined = 3 // restore: nothing was done
 )
 
 // Main is `ctys agent ARGV…` on the machine that has the power:
@@ -31,13 +32,19 @@ const (
 //	start            take an order from standard input and carry it out in a
 //	                 process of its own, which a cut line does not end
 //	attach JOB SEQ   tell what a job has done from event SEQ on
+//	resume JOB       the same from the first on; one that was cut short is
+//	                 carried on before
 //	run FOLDER       that process; start calls it
 //	hello            say the version
 //	sum              print the SHA-256 of this program's file
+//	restore FILE     give a bridge back what the file of a guard says, which is
+//	                 then done; with --check before it, find out whether it could
+//	guard FILE AFTER watch whether the process lives that has armed the guard, and
+//	                 for no longer than that; a Guard calls it
 //
 // It returns the exit status.
 func Main(ctx context.Context, argv []string, stdin io.Reader, stdout, stderr io.Writer, host Host) int {
-	a := &agent{host: host.withDefaults(), stdin: newLineReader(stdin), stdout: newLineWriter(stdout), stderr: stderr, launch: launchProcess}
+	a := &agent{host: host.withDefaults(), stdin: newLineReader(stdin), stdout: newLineWriter(stdout), stderr: stderr, launch: launchProcess, isProcess: true}
 	return a.do(ctx, argv)
 }
 
@@ -57,6 +64,9 @@ type agent struct {
 	// launch begins a job that goes on by itself, and returns when desks can
 	// attach to it.
 	launch func(ctx context.Context, host Host, dir, id string) error
+	// isProcess: this process is the agent's own, and its machine the one that the
+	// agent is asked about.
+	isProcess bool
 }
 
 func (a *agent) do(ctx context.Context, argv []string) int {
@@ -65,14 +75,20 @@ func (a *agent) do(ctx context.Context, argv []string) int {
 		return a.status(a.start(ctx))
 	case len(argv) == 3 && argv[0] == "attach":
 		return a.status(a.attach(argv[1], argv[2]))
+	case len(argv) == 2 && argv[0] == "resume":
+		return a.status(a.resume(ctx, argv[1]))
 	case len(argv) == 2 && argv[0] == "run":
 		return a.run(ctx, argv[1])
 	case len(argv) == 1 && argv[0] == "hello":
 		return a.status(a.greet())
 	case len(argv) == 1 && argv[0] == "sum":
 		return a.status(a.sum())
+	case a.isProcess && (len(argv) == 2 && argv[0] == "restore" || len(argv) == 3 && argv[0] == "restore" && argv[1] == rehearse):
+		return a.restore(ctx, argv[1:]...)
+	case a.isProcess && len(argv) == 3 && argv[0] == "guard":
+		return a.guard(ctx, argv[1], argv[2])
 	}
-	fmt.Fprintln(a.stderr, "usage: ctys agent start | attach JOB SEQ | hello | sum (they are for ctys itself)")
+	fmt.Fprintln(a.stderr, "usage: ctys agent start | attach JOB SEQ | resume JOB | hello | sum | restore FILE (they are for ctys itself)")
 	return exitRefused
 }
 

@@ -37,6 +37,7 @@ type world struct {
 	refused map[string]bool       // machines that do not answer
 	opened  []string
 	host    func(machine string) Host
+	life    context.Context // of all machines
 }
 
 func newWorld(t *testing.T, machines string, options DeskOptions) *world {
@@ -53,13 +54,33 @@ func newWorld(t *testing.T, machines string, options DeskOptions) *world {
 	w.desk = NewDesk(options)
 	w.desk.open = w.open
 	w.host = func(machine string) Host { return w.plainHost(machine, luabind.Capabilities{}) }
+	life, end := context.WithCancel(context.Background())
+	w.life = life
+	t.Cleanup(func() {
+		end()
+		w.awaitSilence()
+	})
 	return w
+}
+
+// awaitSilence waits until no job writes any more: they outlive their lines.
+func (w *world) awaitSilence() {
+	folders, _ := filepath.Glob(filepath.Join(w.dir, "*", "2*"))
+	for _, folder := range folders {
+		for range 500 {
+			if running, err := journal.Running(filepath.Dir(folder), filepath.Base(folder)); err != nil || !running {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 }
 
 func (w *world) plainHost(machine string, powers luabind.Capabilities) Host {
 	dir := filepath.Join(w.dir, machine)
 	return Host{
 		Version:      "test",
+		Life:         w.life,
 		Capabilities: func(context.Context, luabind.Order) (luabind.Capabilities, func(), error) { return powers, nil, nil },
 		StateDir:     func() (string, error) { return dir, nil },
 		Lease: func(ctx context.Context, job string) (io.Closer, string, error) {

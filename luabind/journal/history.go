@@ -1,5 +1,7 @@
 package journal
 
+import "time"
+
 // History finds in what an earlier run wrote what a resumed one asks for, by
 // Key. Where a key occurs more than once, the last entry counts.
 type History struct {
@@ -7,12 +9,28 @@ type History struct {
 	outcomes map[string]Entry
 	keeps    map[string]Entry
 	order    []string // keys of intents, by first mention
+
+	farewells map[string]Farewell
+	entries   []Entry
 }
 
-// NewHistory reads entries; none make the history of a run that is new.
-func NewHistory(entries []Entry) *History {
-	h := &History{intents: map[string]Entry{}, outcomes: map[string]Entry{}, keeps: map[string]Entry{}}
+// Farewell is what another machine has said before it went down.
+type Farewell struct {
+	At       time.Time      // of its intent to go down
+	Accepted bool           // its system has taken the request
+	Report   map[string]any // what it asked a receipt for
+}
+
+// NewHistory reads the entries about one machine, by the name that the run has
+// for it ("" is the desk): those that others have told have keys of their own.
+// None make the history of a run that is new.
+func NewHistory(entries []Entry, host string) *History {
+	h := &History{intents: map[string]Entry{}, outcomes: map[string]Entry{}, keeps: map[string]Entry{}, farewells: map[string]Farewell{}, entries: entries}
 	for _, entry := range entries {
+		if entry.Host != host {
+			h.hear(entry)
+			continue
+		}
 		switch entry.Kind {
 		case Intent:
 			if _, known := h.intents[entry.Key]; !known {
@@ -27,6 +45,32 @@ func NewHistory(entries []Entry) *History {
 		}
 	}
 	return h
+}
+
+// Of gives what the same run has left behind about another machine.
+func (h *History) Of(host string) *History { return NewHistory(h.entries, host) }
+
+// hear notes what another machine tells of its going down.
+func (h *History) hear(entry Entry) {
+	said := h.farewells[entry.Host]
+	switch {
+	case entry.Kind == Receipt:
+		said.Report = entry.Data
+	case entry.Op != "shutdown.apply":
+		return
+	case entry.Kind == Intent:
+		said.At, said.Accepted = entry.At, false
+	case entry.Kind == Outcome:
+		said.Accepted = entry.Error == nil
+	}
+	h.farewells[entry.Host] = said
+}
+
+// Farewell gives what a machine has said before it went down; false where it has
+// not said that its system took the request.
+func (h *History) Farewell(host string) (Farewell, bool) {
+	said := h.farewells[host]
+	return said, said.Accepted
 }
 
 // Intent gives the write that was about to be done under key.

@@ -5,12 +5,13 @@ import (
 	"encoding/hex"
 	"io"
 	"regexp"
+	"sync"
 	"time"
 )
 
 const exampleID = "20260731-142530-042-9f3a61c2"
 
-var idForm = regexp.MustCompile(`^[0-9]{8}-[0-9]{6}-[0-9]{3}-[0-9a-f]{8}$`)
+var idForm = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9]{8}-[0-9]{6}-[0-9]{3}-[0-9a-f]{8}$`) })
 
 // NewID makes the id of a run: the time in UTC to the millisecond, then four
 // random bytes, so that ids sort by time and two runs never share one. A nil
@@ -30,4 +31,4 @@ func NewID(at time.Time, random io.Reader) (string, error) {
 
 // ValidID tells whether text can be the id of a run. An id becomes the name of
 // a folder.
-func ValidID(text string) bool { return idForm.MatchString(text) }
+func ValidID(text string) bool { return idForm().MatchString(text) }

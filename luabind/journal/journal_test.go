@@ -426,7 +426,8 @@ func TestHistory(t *testing.T) {
 		{Seq: 1, Kind: Intent, Key: "a"}, {Seq: 2, Kind: Intent, Key: "b"}, {Seq: 3, Kind: Outcome, Key: "a"},
 		{Seq: 4, Kind: Keep, Key: "k", Data: map[string]any{"n": 1}}, {Seq: 5, Kind: Keep, Key: "k", Data: map[string]any{"n": 2}},
 		{Seq: 6, Kind: Intent, Key: "c"}, {Seq: 7, Kind: Outcome, Key: "c"}, {Seq: 8, Kind: Intent, Key: "c"},
-	})
+		{Seq: 9, Kind: Intent, Key: "x", Host: "lab01"}, {Seq: 10, Kind: Keep, Key: "k", Host: "lab01"}, // told by another machine
+	}, "")
 	var open []string
 	for _, entry := range h.Open() {
 		open = append(open, fmt.Sprint(entry.Seq))

@@ -63,6 +63,16 @@ func storedPath(folder, name string) (string, error) {
 	return filepath.Join(folder, storeFolder, name), nil
 }
 
+// Replace puts a file on disk (0600) as a whole: a crash leaves the old content
+// or the new.
+func Replace(path string, data []byte) error {
+	const op = "journal.replace"
+	if err := replaceFile(path, data); err != nil {
+		return primitives.Wrap(op, "", path+" cannot be written", err)
+	}
+	return primitives.Wrap(op, "", path+" cannot be put on disk", syncFolder(filepath.Dir(path)))
+}
+
 // replaceFile writes beside and renames, so that a crash leaves the old
 // content or the new.
 func replaceFile(path string, data []byte) error {

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"ctys/luabind"
+	"ctys/luabind/agent"
 	"ctys/luabind/inventory"
 	"ctys/primitives"
 	"ctys/primitives/bridge"
@@ -26,6 +27,9 @@ type Options struct {
 	// Armed takes the safety catch off the power to take this machine down.
 	// Without it, what was not meant to do so, such as a test, cannot.
 	Armed bool
+	// Folder is the run's own, in which its guards keep what they restore; nil or
+	// empty: they make one.
+	Folder func() string
 	// Warn is told what an announcement could not reach while the rest worked;
 	// nil drops it.
 	Warn func(message string)
@@ -61,7 +65,8 @@ func New(options Options) (luabind.Capabilities, func() error) {
 		Clock:    clock,
 		WOL:      wol.New(),
 		NIC:      nic.New(),
-		Bridge:   bridge.New(),
+		Bridge:   bridge.New(bridge.Options{}),
+		Guard:    agent.NewGuard(clock, options.Folder),
 		IPMI:     bmcs,
 		Shutdown: down,
 		Probe:    probe.New(probe.Options{Clock: clock}),
@@ -100,6 +105,12 @@ func Agent(_ context.Context, order luabind.Order) (luabind.Capabilities, func()
 		capabilities.Shutdown = upright{capabilities.Shutdown}
 	}
 	return capabilities, func() { _ = release() }, nil
+}
+
+// Guard watches over the bridges of this machine for a job that was brought here
+// and has this folder.
+func Guard(folder string) luabind.Guard {
+	return agent.NewGuard(primitives.SystemClock{}, func() string { return folder })
 }
 
 // upright reads and announces, and takes nothing down.

@@ -105,7 +105,8 @@ func (l *labMachines) agent(ctx context.Context, machine string, argv []string, 
 	host := agent.Host{
 		Version: l.options.Version,
 		Capabilities: func(context.Context, luabind.Order) (luabind.Capabilities, func(), error) {
-			return Capabilities(l.world, machine), func() {}, nil
+			powers := Capabilities(l.world, machine)
+			return powers, func() { Release(powers) }, nil
 		},
 		Clock:    l.world.Clock(),
 		StateDir: func() (string, error) { return l.folder("jobs", machine) },

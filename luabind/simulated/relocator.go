@@ -30,6 +30,7 @@ func capabilities(world *sim.World, machine string, desk *Relocator) luabind.Cap
 		WOL:      view.WOL(),
 		NIC:      view.NIC(),
 		Bridge:   view.Bridge(),
+		Guard:    view.Guard(),
 		IPMI:     view.IPMI(),
 		Shutdown: view.Shutdown(),
 		Stack:    view.Stack(),
@@ -55,13 +56,16 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	line, closeLine := r.view.Line(ctx, order.Machine.Name)
 	defer closeLine()
 	end := farewell{machine: order.Machine.Name}
-	runtime, err := r.runtime(ctx, order, func(event luabind.Event) {
+	desk := r.desk
+	if desk == nil {
+		desk = r
+	}
+	powers := capabilities(r.world, order.Machine.Name, desk)
+	defer Release(powers)
+	runtime := nested(ctx, order, powers, func(event luabind.Event) {
 		end.take(event)
 		events(event)
 	})
-	if err != nil {
-		return nil, err
-	}
 	result, err := runtime.CallScript(line, order.Script, order.Function, order.Request)
 	if line.Err() != nil && ctx.Err() == nil && end.down {
 		return end.words(), nil
@@ -122,13 +126,18 @@ func (f *farewell) take(event luabind.Event) {
 	}
 }
 
-func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events func(luabind.Event)) (*luabind.Runtime, error) {
-	desk := r.desk
-	if desk == nil {
-		desk = r
+// Release ends what a run has armed with these powers of a simulated machine, as
+// its end does.
+func Release(powers luabind.Capabilities) {
+	if guards, ok := powers.Guard.(*sim.Guards); ok {
+		guards.Release()
 	}
+}
+
+// nested is a runtime for an order, on the machine that has the powers.
+func nested(ctx context.Context, order luabind.Order, powers luabind.Capabilities, events func(luabind.Event)) *luabind.Runtime {
 	authority := order.Authority
-	return luabind.New(capabilities(r.world, order.Machine.Name, desk), luabind.Options{
+	return luabind.New(powers, luabind.Options{
 		Authority: &authority,
 		Plan:      order.Plan,
 		Yes:       order.Yes,
@@ -138,8 +147,10 @@ func (r *Relocator) runtime(ctx context.Context, order luabind.Order, events fun
 		Path:      []fs.FS{Modules(order.Modules)},
 		Self:      order.Machine.Name,
 		Events:    events,
+		History:   order.History,
+		Kept:      order.Kept,
 		KeyPrefix: luabind.TaskKey(ctx),
-	}), nil
+	})
 }
 
 // Modules is a file tree of scripts by file name.

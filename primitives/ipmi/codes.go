@@ -32,12 +32,12 @@ func lacks(err error) bool {
 
 // wording is what a completion code other than 0 says of c.
 func (c command) wording(code byte) string {
-	m, ok := c.codes[code]
-	if !ok {
-		m, ok = completionMeanings[code]
+	m, own := c.codes[code]
+	if !own {
+		m = completionMeanings[code]
 	}
 	switch {
-	case ok:
+	case m.words != "":
 		return m.words
 	case code <= 0x7e:
 		return "a code of its maker's own"

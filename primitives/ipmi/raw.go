@@ -3,6 +3,7 @@ package ipmi
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/bougou/go-ipmi/pkg/types"
 
@@ -29,7 +30,7 @@ func (r Request) check() error {
 // Privilege is the level that a raw command is sent with, and whether it is
 // known only to read, so that it may be carried out twice (appendix G).
 func (r Request) Privilege() (level types.PrivilegeLevel, reads bool) {
-	if level, reads = readers[[2]byte{r.NetFn, r.Command}]; reads {
+	if level, reads = readers()[[2]byte{r.NetFn, r.Command}]; reads {
 		return level, true
 	}
 	return types.PrivilegeLevelOperator, false
@@ -61,7 +62,7 @@ func raw(ctx context.Context, a asker, request Request) (Reply, error) {
 
 // readers are the commands that change nothing, with the level that each needs
 // (appendix G, table G-1), by network function and number.
-var readers = func() map[[2]byte]types.PrivilegeLevel {
+var readers = sync.OnceValue(func() map[[2]byte]types.PrivilegeLevel {
 	user := map[byte][]byte{
 		netFnChassis: {0x00, 0x01, 0x07, 0x0f},
 		netFnSensor:  {0x01, 0x10, 0x20, 0x21, 0x23, 0x25, 0x27, 0x29, 0x2b, 0x2d, 0x2f},
@@ -87,4 +88,4 @@ var readers = func() map[[2]byte]types.PrivilegeLevel {
 		}
 	}
 	return known
-}()
+})

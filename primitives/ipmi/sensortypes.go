@@ -57,7 +57,7 @@ func stateName(eventType, sensorType, offset byte) string {
 
 // genericStates are the states of the generic event/reading types (42.1, table
 // 42-2), by type and offset.
-var genericStates = map[byte][]string{
+var genericStates = [256][]string{
 	eventThreshold: {
 		"lower non-critical going low", "lower non-critical going high",
 		"lower critical going low", "lower critical going high",
@@ -99,7 +99,7 @@ var severities = []string{
 
 // specificStates are the states that belong to a sensor type (42.2, table
 // 42-3), by type and offset.
-var specificStates = map[byte][]string{
+var specificStates = [256][]string{
 	0x05: {
 		"chassis intrusion", "drive bay intrusion", "I/O card area intrusion", "processor area intrusion",
 		"unplugged from LAN", "unauthorized dock", "fan area intrusion",

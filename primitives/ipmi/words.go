@@ -14,7 +14,7 @@ type meaning struct {
 
 // statusMeanings are the status codes of RMCP+ and RAKP messages (IPMI 2.0,
 // table 13-15).
-var statusMeanings = map[uint8]meaning{
+var statusMeanings = [256]meaning{
 	0x01: {primitives.Busy, "it has no room for another session; they end by themselves after about a minute"},
 	0x02: {primitives.Internal, "it does not know the session it just made"},
 	0x03: {primitives.Unsupported, "invalid payload type"},
@@ -38,7 +38,7 @@ var statusMeanings = map[uint8]meaning{
 // completionMeanings are the generic completion codes (IPMI 2.0, table 5-2).
 // The kind Timeout marks those that leave open whether the command was
 // carried out.
-var completionMeanings = map[uint8]meaning{
+var completionMeanings = [256]meaning{
 	0xc0: {primitives.Busy, "it is busy"},
 	0xc1: {primitives.Unsupported, "it does not know this command"},
 	0xc2: {primitives.Unsupported, "it does not know this command on this logical unit"},
@@ -66,8 +66,8 @@ var completionMeanings = map[uint8]meaning{
 }
 
 func statusFailure(code uint8) *failure {
-	m, ok := statusMeanings[code]
-	if !ok {
+	m := statusMeanings[code]
+	if m.words == "" {
 		m = meaning{primitives.Internal, "a status code that IPMI 2.0 does not define"}
 	}
 	return failed(m.kind, fmt.Sprintf("the BMC refused the session: %s (RMCP+ status %#02x)", m.words, code), nil)
@@ -79,9 +79,9 @@ func completionFailure(code uint8, cause error) *failure {
 	if code == 0 {
 		return failed(primitives.Internal, "the BMC's reply could not be read", cause)
 	}
-	m, ok := completionMeanings[code]
+	m := completionMeanings[code]
 	switch {
-	case ok:
+	case m.words != "":
 	case code >= 0x01 && code <= 0x7e:
 		m = meaning{primitives.Internal, "a code of its maker's own"}
 	case code >= 0x80 && code <= 0xbe:

@@ -8,10 +8,11 @@ import (
 	"ctys/primitives"
 )
 
-// Client reads the interfaces of the host it runs on. It holds nothing open
-// between two calls and may be used by many goroutines at once.
+// Client reads the interfaces of the host it runs on, and arms them. It holds
+// nothing open between two calls and may be used by many goroutines at once.
 type Client struct {
 	read func(ctx context.Context) (snapshot, error)
+	wake func() waker
 }
 
 // snapshot is what one reading of the system gives.
@@ -21,7 +22,7 @@ type snapshot struct {
 }
 
 // New gives a Client of this host.
-func New() *Client { return &Client{read: readSystem} }
+func New() *Client { return &Client{read: readSystem, wake: openWaker} }
 
 // List gives all interfaces, in the kernel's order (by index). Wake-on modes
 // can be read with CAP_NET_ADMIN only; without it Wake.Cause says so. Errors:

@@ -32,16 +32,21 @@ func (c *Client) Descend(ctx context.Context, name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	walk := descent{byName: map[string]Interface{}, seen: map[string]bool{}}
-	for _, each := range snapshot.all {
-		walk.byName[each.Name] = each
-	}
-	walk.into(top)
+	walk := descend(snapshot.all, top)
 	if len(walk.found) == 0 {
 		return nil, primitives.Errorf(primitives.Unsupported, op, name, "%s", walk.nothing(top))
 	}
-	slices.SortFunc(walk.found, func(a, b string) int { return walk.byName[a].Index - walk.byName[b].Index })
 	return walk.found, nil
+}
+
+func descend(all []Interface, top Interface) descent {
+	walk := descent{byName: map[string]Interface{}, seen: map[string]bool{}}
+	for _, each := range all {
+		walk.byName[each.Name] = each
+	}
+	walk.into(top)
+	slices.SortFunc(walk.found, func(a, b string) int { return walk.byName[a].Index - walk.byName[b].Index })
+	return walk
 }
 
 // descent walks down from one interface. Seen guards against a ring, which the

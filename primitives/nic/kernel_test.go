@@ -132,3 +132,34 @@ func TestKernelBond(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
+
+// The kernel has Wake-on modes of a card alone; a namespace has none.
+func TestKernelRefusesToArm(t *testing.T) {
+	netns.Need(t)
+	netns.Veth(t, "port0", "far0", "02:00:5e:00:53:01")
+	link(t, "br0", "br0 type bridge")
+	netns.Run(t, "ip link set port0 master br0")
+	for name, says := range map[string][]string{
+		"br0":   {"br0", "bridge", "operation not supported", "BMC"},
+		"port0": {"port0", "veth", "a port of bridge br0", "operation not supported", "BMC"},
+	} {
+		_, armed := nic.New().Arm(t.Context(), nic.Arming{Name: name})
+		_, disarmed := nic.New().Disarm(t.Context(), name)
+		for _, err := range []error{armed, disarmed} {
+			if primitives.KindOf(err) != primitives.Unsupported {
+				t.Fatalf("%s: got %v, want kind unsupported", name, err)
+			}
+			for _, words := range says {
+				if !strings.Contains(err.Error(), words) {
+					t.Errorf("%v: it does not say %q", err, words)
+				}
+			}
+		}
+	}
+	if _, err := nic.New().Arm(t.Context(), nic.Arming{Name: "eth7"}); primitives.KindOf(err) != primitives.Invalid || !strings.Contains(err.Error(), "port0") {
+		t.Errorf("eth7: got %v, want kind invalid that names port0", err)
+	}
+	if _, err := nic.New().Arm(t.Context(), nic.Arming{Name: "port0", Password: []byte{1, 2, 3, 4}}); primitives.KindOf(err) != primitives.Invalid {
+		t.Errorf("a password of four bytes: got %v, want kind invalid", err)
+	}
+}

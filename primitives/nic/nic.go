@@ -1,5 +1,6 @@
 // Package nic reads the host's network interfaces: what they are, what carries
-// them, and which Wake-on modes they support and have set.
+// them, and which Wake-on modes they support and have set; and it arms them, so
+// that a magic packet wakes the host.
 package nic
 
 import (
@@ -46,7 +47,15 @@ type Wake struct {
 	Set       string // "g"; "d" where all are off
 	Device    string // the device's power/wakeup: "enabled", "disabled", or empty
 	Cause     string // why Supported is empty: "operation not supported", …
+	Beyond    string // what decides beside these and cannot be seen from here; empty where Supported has no g
 }
+
+// Beyond is what no program of the host can see. That an interface is armed
+// therefore promises a wake-up only where it was tried once.
+const Beyond = "the firmware's settings (Wake-on-LAN or power-on by PCIe on; ErP, EuP and deep sleep off), and whether the card has standby power while the machine is off"
+
+// beyondDevice is added where a card has g and its device no power/wakeup.
+const beyondDevice = "its device has no power/wakeup: neither its bus nor the firmware's tables tell the kernel that it can wake the machine"
 
 // Magic tells whether the driver can wake on a magic packet.
 func (w Wake) Magic() bool {

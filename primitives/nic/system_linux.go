@@ -36,10 +36,10 @@ func readSystem(ctx context.Context) (snapshot, error) {
 	if read.routes, err = defaultRoutes(kernel); err != nil {
 		return snapshot{}, err
 	}
-	wake := openWakeReader()
-	defer wake.close()
-	read.wake = wake.read
-	read.devices = devices{root: "/sys/class/net"}
+	family := openEthtool()
+	defer family.close()
+	read.wake = family.wake
+	read.devices = systemDevices
 	if err := ctx.Err(); err != nil {
 		return snapshot{}, err
 	}
@@ -127,6 +127,9 @@ func (f facts) describe(link netlink.Link) Interface {
 		Wake:         f.wake(attrs.Index),
 	}
 	described.Wake.Device = device.wakeup
+	if described.Wake.Magic() && device.wakeup == "" {
+		described.Wake.Beyond += "; " + beyondDevice
+	}
 	if bond, ok := link.(*netlink.Bond); ok {
 		described.ActiveSlave = f.name(bond.ActiveSlave)
 	}

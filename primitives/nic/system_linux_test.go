@@ -4,91 +4,17 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/mdlayher/ethtool"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"ctys/primitives"
 )
-
-// sysfs builds a tree as /sys has it.
-type sysfs struct {
-	t    *testing.T
-	root string
-}
-
-func (s sysfs) file(path, content string) {
-	s.t.Helper()
-	path = filepath.Join(s.root, path)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(content+"\n"), 0o644); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s sysfs) link(path, target string) {
-	s.t.Helper()
-	path = filepath.Join(s.root, path)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := os.Symlink(filepath.Join(s.root, target), path); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// card puts a device on a bus behind an interface.
-func (s sysfs) card(name string, index int, path, bus, driver string) {
-	s.t.Helper()
-	s.file("class/net/"+name+"/ifindex", fmt.Sprint(index))
-	s.file(path+"/uevent", "")
-	s.link("class/net/"+name+"/device", path)
-	s.link(path+"/subsystem", "bus/"+bus)
-	s.link(path+"/driver", "bus/"+bus+"/drivers/"+driver)
-}
-
-func TestDevices(t *testing.T) {
-	tree := sysfs{t, t.TempDir()}
-	tree.card("eth0", 2, "devices/pci0000:00/0000:00:1f.6", "pci", "e1000e")
-	tree.file("devices/pci0000:00/0000:00:1f.6/power/wakeup", "enabled")
-	tree.card("eth1", 3, "devices/pci0000:00/0000:00:03.0/virtio2", "virtio", "virtio_net")
-	tree.card("eth2", 4, "devices/pci0000:00/usb1/1-1/1-1:1.0", "usb", "ax88179_178a")
-	tree.file("devices/pci0000:00/usb1/1-1/power/wakeup", "disabled")
-	tree.card("eth3", 5, "devices/vif-0", "xen", "vif")
-	tree.card("vif1.0", 6, "devices/vif-1-0", "xen-backend", "vif")
-	tree.card("eth4", 7, "devices/pci0000:00/0000:00:1f.7", "pci", "r8169")
-	tree.file("devices/pci0000:00/0000:00:1f.7/power/wakeup", "")
-	tree.file("class/net/br0/ifindex", "8")
-
-	seen := devices{root: filepath.Join(tree.root, "class/net")}
-	tests := []struct {
-		name  string
-		index int
-		want  device
-	}{
-		{"eth0", 2, device{true, "e1000e", "0000:00:1f.6", "enabled"}},
-		{"eth1", 3, device{true, "virtio_net", "0000:00:03.0", ""}},
-		{"eth2", 4, device{true, "ax88179_178a", "1-1:1.0", "disabled"}},
-		{"eth3", 5, device{true, "vif", "vif-0", ""}},
-		{"vif1.0", 6, device{false, "vif", "vif-1-0", ""}},
-		{"eth4", 7, device{true, "r8169", "0000:00:1f.7", ""}},
-		{"br0", 8, device{}},
-		{"eth0", 99, device{}}, // another namespace's eth0
-		{"none", 1, device{}},
-	}
-	for _, test := range tests {
-		if got := seen.of(test.name, test.index); got != test.want {
-			t.Errorf("%s: got %+v, want %+v", test.name, got, test.want)
-		}
-	}
-}
 
 func attrs(index int, name string, change ...func(*netlink.LinkAttrs)) netlink.LinkAttrs {
 	a := netlink.NewLinkAttrs()
@@ -184,6 +110,24 @@ func TestAssemble(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"br0", "br0.5"}, got.defaults); diff != "" {
 		t.Errorf("default routes (-want +got):\n%s", diff)
+	}
+}
+
+// A card that has g on a slot that the firmware lets wake nothing is doubtful.
+func TestMagicWithoutAWakingDevice(t *testing.T) {
+	tree := sysfs{t, t.TempDir()}
+	tree.card("eth0", 1, "devices/pci0000:00/0000:00:03.0", "pci", "e1000e")
+	read := facts{
+		links:   []netlink.Link{&netlink.Device{LinkAttrs: attrs(1, "eth0")}},
+		wake:    func(int) Wake { return modes{supported: ethtool.Magic}.wake() },
+		devices: devices{root: filepath.Join(tree.root, "class/net")},
+	}
+	if got := read.assemble().all[0].Wake.Beyond; got != Beyond+"; "+beyondDevice {
+		t.Errorf("got %q", got)
+	}
+	tree.file("devices/pci0000:00/0000:00:03.0/power/wakeup", "enabled")
+	if got := read.assemble().all[0].Wake.Beyond; got != Beyond {
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package nic
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 
 // wakeReply lays out the kernel's answer to WOL_GET, with attributes that ctys
 // does not read among them.
-func wakeReply(t testing.TB, mask, value uint32) []byte {
+func wakeReply(t testing.TB, mask, value uint32, password []byte) []byte {
 	t.Helper()
 	encoder := netlink.NewAttributeEncoder()
 	encoder.Nested(unix.ETHTOOL_A_WOL_HEADER, func(header *netlink.AttributeEncoder) error {
@@ -27,7 +28,9 @@ func wakeReply(t testing.TB, mask, value uint32) []byte {
 		bits.Uint32(unix.ETHTOOL_A_BITSET_MASK, mask)
 		return nil
 	})
-	encoder.Bytes(unix.ETHTOOL_A_WOL_SOPASS, make([]byte, 6))
+	if password != nil {
+		encoder.Bytes(unix.ETHTOOL_A_WOL_SOPASS, password)
+	}
 	data, err := encoder.Encode()
 	if err != nil {
 		t.Fatal(err)
@@ -50,44 +53,54 @@ func TestWakeModes(t *testing.T) {
 		{1 << 20, 1 << 20, Wake{Set: "d", Cause: "the driver offers no mode but d, off"}},
 		{0, 0, Wake{Set: "d", Cause: "the driver offers no mode but d, off"}},
 	} {
-		supported, set, err := parseWake(wakeReply(t, test.mask, test.value))
+		read, err := parseModes(wakeReply(t, test.mask, test.value, make([]byte, 6)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := wake(supported, set); got != test.want {
+		if test.want.Magic() {
+			test.want.Beyond = Beyond
+		}
+		if got := read.wake(); got != test.want {
 			t.Errorf("%b %b: got %+v, want %+v", test.mask, test.value, got, test.want)
 		}
 	}
 }
 
-func TestWakeRequest(t *testing.T) {
-	got, err := wakeRequest(7)
+func TestGetModes(t *testing.T) {
+	message, err := getModes(7)
 	if err != nil {
 		t.Fatal(err)
 	}
-	decoder, err := netlink.NewAttributeDecoder(got)
-	if err != nil {
-		t.Fatal(err)
+	want := asked{index: 7, flags: unix.ETHTOOL_FLAG_COMPACT_BITSETS}
+	if got, err := parseAsked(message); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
 	}
-	var index, flags uint32
-	for decoder.Next() {
-		if decoder.Type() != unix.ETHTOOL_A_WOL_HEADER {
-			t.Errorf("attribute %d", decoder.Type())
+}
+
+func TestSetModes(t *testing.T) {
+	for _, wanted := range []modes{
+		{},
+		{set: ethtool.Magic},
+		{set: ethtool.Magic | ethtool.MagicSecure, password: []byte{0, 0x22, 0x44, 0x66, 0x88, 0xaa}},
+	} {
+		message, err := setModes(7, wanted)
+		if err != nil {
+			t.Fatal(err)
 		}
-		decoder.Nested(func(header *netlink.AttributeDecoder) error {
-			for header.Next() {
-				switch header.Type() {
-				case unix.ETHTOOL_A_HEADER_DEV_INDEX:
-					index = header.Uint32()
-				case unix.ETHTOOL_A_HEADER_FLAGS:
-					flags = header.Uint32()
-				}
-			}
-			return nil
-		})
+		want := asked{index: 7, flags: unix.ETHTOOL_FLAG_COMPACT_BITSETS, size: 8, value: uint32(wanted.set), noMask: true, password: wanted.password}
+		if got, err := parseAsked(message); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, %v; want %+v", got, err, want)
+		}
 	}
-	if decoder.Err() != nil || index != 7 || flags != unix.ETHTOOL_FLAG_COMPACT_BITSETS {
-		t.Errorf("index %d, flags %d, %v", index, flags, decoder.Err())
+}
+
+func TestParsePassword(t *testing.T) {
+	want := []byte{0, 0x22, 0x44, 0x66, 0x88, 0xaa}
+	if read, err := parseModes(wakeReply(t, 0x60, 0x60, want)); err != nil || !bytes.Equal(read.password, want) {
+		t.Errorf("got %x, %v", read.password, err)
+	}
+	if read, err := parseModes(wakeReply(t, 0x20, 0x20, nil)); err != nil || read.password != nil {
+		t.Errorf("a driver that has none: got %x, %v", read.password, err)
 	}
 }
 
@@ -107,8 +120,8 @@ func TestWakeCause(t *testing.T) {
 	}
 }
 
-func FuzzParseWake(f *testing.F) {
-	reply := wakeReply(f, 0x3f, 0x20)
+func FuzzParseModes(f *testing.F) {
+	reply := wakeReply(f, 0x3f, 0x20, make([]byte, 6))
 	f.Add(reply)
 	f.Add([]byte{})
 	for cut := range 8 {
@@ -116,11 +129,11 @@ func FuzzParseWake(f *testing.F) {
 	}
 	f.Add(bytes.Repeat([]byte{0xff}, 64))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		supported, set, err := parseWake(data)
+		modes, err := parseModes(data)
 		if err != nil {
 			return
 		}
-		read := wake(supported, set)
+		read := modes.wake()
 		if read.Set == "" || len(read.Supported) > len(wakeLetters) {
 			t.Fatalf("%x: %+v", data, read)
 		}

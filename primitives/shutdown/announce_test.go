@@ -34,7 +34,7 @@ func logSocket(t *testing.T) (path string, next func() string) {
 }
 
 func TestAnnounce(t *testing.T) {
-	client, ran := toolClient(true, 0, "wall")
+	client, ran := toolClient(t, true, 0, "wall")
 	path, next := logSocket(t)
 	client.logs = []string{"/nonexistent/log", path}
 	client.Warn = func(message string) { t.Errorf("warned: %s", message) }
@@ -66,7 +66,7 @@ func TestAnnounceHalf(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			client, _ := toolClient(true, 0, c.programs...)
+			client, _ := toolClient(t, true, 0, c.programs...)
 			client.logs = []string{"/nonexistent/log"}
 			if c.log {
 				path, _ := logSocket(t)
@@ -86,7 +86,7 @@ func TestAnnounceHalf(t *testing.T) {
 }
 
 func TestAnnounceNothing(t *testing.T) {
-	client, ran := toolClient(true, 0, "wall")
+	client, ran := toolClient(t, true, 0, "wall")
 	if err := client.Announce(context.Background(), " \n"); primitives.KindOf(err) != primitives.Invalid || len(*ran) != 0 {
 		t.Errorf("%v, ran %q", err, *ran)
 	}

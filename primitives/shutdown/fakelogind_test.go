@@ -77,7 +77,7 @@ func startLogind(t *testing.T, address string, f *fakeLogind, withFlags bool) {
 		return f.can, nil
 	}
 	table := map[string]any{
-		"CanPowerOff": answer, "CanReboot": answer, "CanHalt": answer,
+		"CanPowerOff": answer, "CanReboot": answer, "CanHalt": answer, "CanSuspend": answer, "CanHibernate": answer,
 		"ListInhibitors": func() ([]inhibitor, *dbus.Error) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -87,7 +87,7 @@ func startLogind(t *testing.T, address string, f *fakeLogind, withFlags bool) {
 	if withFlags {
 		table["Inhibit"] = f.inhibit
 	}
-	for _, verb := range []string{"PowerOff", "Reboot", "Halt"} {
+	for _, verb := range []string{"PowerOff", "Reboot", "Halt", "Suspend", "Hibernate"} {
 		table[verb] = func(interactive bool) *dbus.Error {
 			if interactive {
 				t.Errorf("%s was asked for interactively", verb)
@@ -113,7 +113,7 @@ func startLogind(t *testing.T, address string, f *fakeLogind, withFlags bool) {
 
 // inhibit gives one end of a pipe, as logind does, and keeps the other.
 func (f *fakeLogind) inhibit(what, _, _, mode string) (dbus.UnixFD, *dbus.Error) {
-	if what != "shutdown" || mode != "delay" {
+	if what != "shutdown" && what != "sleep" || mode != "delay" {
 		return 0, refuse("org.freedesktop.DBus.Error.InvalidArgs")
 	}
 	read, write, err := os.Pipe()
@@ -122,7 +122,7 @@ func (f *fakeLogind) inhibit(what, _, _, mode string) (dbus.UnixFD, *dbus.Error)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.asked = append(f.asked, "Inhibit")
+	f.asked = append(f.asked, "Inhibit "+what)
 	f.lock = read
 	// Sent after this function returns, so it is closed when the next call,
 	// which is the request itself, arrives.
@@ -139,7 +139,11 @@ func (f *fakeLogind) down(verb string) *dbus.Error {
 	}
 	f.asked = append(f.asked, verb)
 	if f.prepare {
-		_ = f.conn.Emit(loginPath, loginFace+".PrepareForShutdown", true)
+		signal := ".PrepareForShutdown"
+		if strings.HasPrefix(verb, "Suspend") || strings.HasPrefix(verb, "Hibernate") {
+			signal = ".PrepareForSleep"
+		}
+		_ = f.conn.Emit(loginPath, loginFace+signal, true)
 	}
 	if f.vanish {
 		_ = f.conn.Close()
@@ -165,6 +169,13 @@ func (f *fakeLogind) now(refusal *dbus.Error, prepare bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.refusal, f.prepare = refusal, prepare
+}
+
+// says changes what it answers to Can… and who blocks it.
+func (f *fakeLogind) says(can string, inhibitors ...inhibitor) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.can, f.inhibitors = can, inhibitors
 }
 
 func (f *fakeLogind) forget() {

@@ -39,7 +39,7 @@ func (c *Client) Identity(ctx context.Context) (Identity, error) {
 	if err != nil {
 		return Identity{}, primitives.Wrap(opIdentity, "", "the host name cannot be read", err)
 	}
-	return Identity{Hostname: name, MachineID: c.machineID(), BootID: boot, ProductUUID: c.productUUID()}, nil
+	return Identity{Hostname: name, MachineID: c.machineID(), BootID: boot, Slept: c.asleep(), ProductUUID: c.productUUID()}, nil
 }
 
 // machineID is empty where the system has none; D-Bus kept it elsewhere before

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
@@ -92,7 +91,7 @@ func (l *logind) permits(ctx context.Context, op string, method Method) error {
 	if err := l.inhibited(ctx, op, method); err != nil {
 		return err
 	}
-	question := "Can" + l.verb(method)
+	question := "Can" + method.verb()
 	var answer string
 	if err := l.call(ctx, question).Store(&answer); err != nil {
 		if isNamed(err, "org.freedesktop.DBus.Error.UnknownMethod") {
@@ -104,68 +103,9 @@ func (l *logind) permits(ctx context.Context, op string, method Method) error {
 	case "yes":
 		return nil
 	case "na":
-		return primitives.Errorf(primitives.Unsupported, op, "", "logind answers \"na\" to %s: this machine cannot %s", question, method)
+		return primitives.Errorf(primitives.Unsupported, op, "", "logind answers \"na\" to %s: this machine cannot %s%s", question, method, l.client.because(method))
 	}
 	return l.denied(op, method, fmt.Sprintf("logind answers %q to %s", answer, question))
-}
-
-// verb is the method's name on D-Bus.
-func (l *logind) verb(method Method) string {
-	switch method {
-	case Reboot:
-		return "Reboot"
-	case Halt:
-		return "Halt"
-	}
-	return "PowerOff"
-}
-
-// denied says which polkit rule grants a method (polkit(8); the action names
-// are in org.freedesktop.login1(5)).
-func (l *logind) denied(op string, method Method, what string) error {
-	action := "org.freedesktop.login1." + map[Method]string{PowerOff: "power-off", Reboot: "reboot", Halt: "halt"}[method]
-	user := l.client.account()
-	rule := fmt.Sprintf("polkit.addRule(function(action, subject) { if (subject.user == %q && "+
-		"(action.id == %q || action.id == %q)) { return polkit.Result.YES; } });",
-		user, action, action+"-multiple-sessions")
-	return primitives.Errorf(primitives.Denied, op, "",
-		"%s: account %s may not %s this machine unattended. Run as root, or let root put this line into /etc/polkit-1/rules.d/50-ctys.rules (package polkitd): %s",
-		what, user, method, rule)
-}
-
-// inhibitor is one row of ListInhibitors.
-type inhibitor struct {
-	What, Who, Why, Mode string
-	UID, PID             uint32
-}
-
-// inhibited gives an error of kind Busy that names who blocks a shutdown. A
-// delay lock is no obstacle: logind waits for it and goes on.
-func (l *logind) inhibited(ctx context.Context, op string, method Method) error {
-	var all []inhibitor
-	if err := l.call(ctx, "ListInhibitors").Store(&all); err != nil {
-		return primitives.Wrap(op, "", "logind does not list its inhibitors", cause(ctx, err))
-	}
-	var holders []string
-	for _, lock := range all {
-		if lock.Mode == "block" && blocksShutdown(lock.What) {
-			holders = append(holders, fmt.Sprintf("%s (pid %d, uid %d): %s", lock.Who, lock.PID, lock.UID, lock.Why))
-		}
-	}
-	if len(holders) == 0 {
-		return nil
-	}
-	return primitives.Errorf(primitives.Busy, op, "",
-		"%s is blocked by an inhibitor of %s. Wait for it or end it (systemd-inhibit --list)", method, strings.Join(holders, "; "))
-}
-
-func blocksShutdown(what string) bool {
-	for _, one := range strings.Split(what, ":") {
-		if one == "shutdown" {
-			return true
-		}
-	}
-	return false
 }
 
 // ask asks for the method and waits for logind's word that it goes down.
@@ -173,17 +113,17 @@ func (l *logind) ask(ctx context.Context, op string, method Method) (Accepted, e
 	if err := l.permits(ctx, op, method); err != nil {
 		return Accepted{}, err
 	}
-	signals, err := l.watchPrepare(ctx)
+	signals, err := l.watchPrepare(ctx, method)
 	if err != nil {
-		return Accepted{}, primitives.Wrap(op, "", "logind's PrepareForShutdown cannot be subscribed to; nothing was asked", cause(ctx, err))
+		return Accepted{}, primitives.Wrap(op, "", "logind's "+method.signal()+" cannot be subscribed to; nothing was asked", cause(ctx, err))
 	}
-	l.client.hold(l.delay(ctx))
+	l.client.hold(l.delay(ctx, method))
 	refusal := l.request(ctx, method)
 	if refusal == nil {
-		return Accepted{Via: "logind", Prepare: l.awaitPrepare(ctx, signals)}, nil
+		return Accepted{Via: "logind", Prepare: l.awaitPrepare(ctx, method, signals)}, nil
 	}
 	// The answer may be lost because the machine is already going down.
-	if isLost(refusal) && l.awaitPrepare(ctx, signals) {
+	if isLost(refusal) && l.awaitPrepare(ctx, method, signals) {
 		return Accepted{Via: "logind", Prepare: true}, nil
 	}
 	l.client.Release()
@@ -193,43 +133,37 @@ func (l *logind) ask(ctx context.Context, op string, method Method) (Accepted, e
 // delay takes a delay lock, so that logind stops nothing before the caller has
 // passed the answer on: without it the session that asked is often ended first.
 // A logind that gives none is asked all the same; the result is then nil.
-func (l *logind) delay(ctx context.Context) *os.File {
+func (l *logind) delay(ctx context.Context, method Method) *os.File {
 	var lock dbus.UnixFD
-	err := l.call(ctx, "Inhibit", "shutdown", "ctys", "passing on that the shutdown was accepted", "delay").Store(&lock)
+	err := l.call(ctx, "Inhibit", method.event(), "ctys", "passing on that the request was accepted", "delay").Store(&lock)
 	if err != nil {
 		return nil
 	}
 	return os.NewFile(uintptr(lock), "inhibitor")
 }
 
-// isLost: the call was sent and no answer came, so it may have been heeded.
-func isLost(err error) bool {
-	return !isNamed(err, "") || isNamed(err, "org.freedesktop.DBus.Error.NoReply",
-		"org.freedesktop.DBus.Error.Timeout", "org.freedesktop.DBus.Error.TimedOut", "org.freedesktop.DBus.Error.Disconnected")
-}
-
 // request sends the one call that is not idempotent. Only a logind that does
 // not know the call, and so did nothing, is asked in the older way.
 func (l *logind) request(ctx context.Context, method Method) error {
-	err := l.call(ctx, l.verb(method)+"WithFlags", rootChecksInhibitors).Err
+	err := l.call(ctx, method.verb()+"WithFlags", rootChecksInhibitors).Err
 	if err != nil && isNamed(err, "org.freedesktop.DBus.Error.UnknownMethod") {
 		const interactive = false
-		err = l.call(ctx, l.verb(method), interactive).Err
+		err = l.call(ctx, method.verb(), interactive).Err
 	}
 	return err
 }
 
-func (l *logind) watchPrepare(ctx context.Context) (<-chan *dbus.Signal, error) {
+func (l *logind) watchPrepare(ctx context.Context, method Method) (<-chan *dbus.Signal, error) {
 	signals := make(chan *dbus.Signal, 16)
 	l.conn.Signal(signals)
 	return signals, l.conn.AddMatchSignalContext(ctx,
 		dbus.WithMatchSender(loginName), dbus.WithMatchObjectPath(loginPath),
-		dbus.WithMatchInterface(loginFace), dbus.WithMatchMember("PrepareForShutdown"))
+		dbus.WithMatchInterface(loginFace), dbus.WithMatchMember(method.signal()))
 }
 
 // awaitPrepare waits for the signal. The request is accepted already, so the
 // end of ctx or of the connection only means that it was not seen.
-func (l *logind) awaitPrepare(ctx context.Context, signals <-chan *dbus.Signal) bool {
+func (l *logind) awaitPrepare(ctx context.Context, method Method, signals <-chan *dbus.Signal) bool {
 	ctx, cancel := primitives.WithTimeout(ctx, l.client.Clock, prepareWait)
 	defer cancel()
 	for {
@@ -238,7 +172,7 @@ func (l *logind) awaitPrepare(ctx context.Context, signals <-chan *dbus.Signal) 
 			if !open {
 				return false
 			}
-			if isPrepare(signal) {
+			if isPrepare(signal, method) {
 				return true
 			}
 		case <-ctx.Done():
@@ -247,61 +181,12 @@ func (l *logind) awaitPrepare(ctx context.Context, signals <-chan *dbus.Signal) 
 	}
 }
 
-// isPrepare: the signal comes with true before, and with false after a shutdown
-// that was called off.
-func isPrepare(signal *dbus.Signal) bool {
-	if signal.Name != loginFace+".PrepareForShutdown" || len(signal.Body) != 1 {
+// isPrepare: the signal comes with true before, and with false after a sleep and
+// after a shutdown that was called off.
+func isPrepare(signal *dbus.Signal, method Method) bool {
+	if signal.Name != loginFace+"."+method.signal() || len(signal.Body) != 1 {
 		return false
 	}
 	begins, ok := signal.Body[0].(bool)
 	return ok && begins
-}
-
-// explain puts logind's refusal into the words of this package.
-func (l *logind) explain(ctx context.Context, op string, method Method, refusal error) error {
-	switch {
-	case isNamed(refusal, "org.freedesktop.login1.OperationInProgress"):
-		return &primitives.Error{Kind: primitives.Busy, Op: op, Cause: refusal, Message: "another shutdown or sleep is already running"}
-	case isNamed(refusal, "org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
-		"org.freedesktop.login1.BlockedByInhibitorLock"):
-		// A lock that was taken since the check is refused in the same words.
-		if err := l.inhibited(ctx, op, method); err != nil {
-			return err
-		}
-		return l.denied(op, method, "logind refused: "+refusal.Error())
-	case isNamed(refusal, "org.freedesktop.login1.SleepVerbNotSupported", "org.freedesktop.DBus.Error.NotSupported"):
-		return &primitives.Error{Kind: primitives.Unsupported, Op: op, Cause: refusal, Message: "logind cannot " + string(method) + " this machine"}
-	case !isLost(refusal):
-		return &primitives.Error{Kind: primitives.Internal, Op: op, Cause: refusal, Message: "logind refused to " + string(method)}
-	case ctx.Err() != nil:
-		return primitives.Wrap(op, "", "logind was asked to "+string(method)+", and its answer did not arrive: see whether the machine goes down", ctx.Err())
-	}
-	return &primitives.Error{Kind: primitives.Unreachable, Op: op, Cause: refusal,
-		Message: "logind was asked to " + string(method) + ", and went away without an answer: see whether the machine goes down"}
-}
-
-// isNamed tells whether err is a D-Bus error with one of the names; a name that
-// ends with a dot is a prefix, an empty one any name.
-func isNamed(err error, names ...string) bool {
-	var reply dbus.Error
-	if !errors.As(err, &reply) {
-		return false
-	}
-	for _, name := range names {
-		if name == "" || reply.Name == name || strings.HasSuffix(name, ".") && strings.HasPrefix(reply.Name, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// cause prefers the context's end to its echo on the connection.
-func cause(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if errors.Is(err, dbus.ErrClosed) {
-		return &primitives.Error{Kind: primitives.Unreachable, Op: "dbus", Message: "the bus closed the connection", Cause: err}
-	}
-	return err
 }

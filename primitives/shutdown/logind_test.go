@@ -32,7 +32,21 @@ func noTools(t *testing.T) func(context.Context, []string, string) (string, int,
 }
 
 func armed(t *testing.T, address string) *Client {
-	return New(Options{Armed: true, BusAddress: address, Run: noTools(t)})
+	client := New(Options{Armed: true, BusAddress: address, Run: noTools(t)})
+	client.kernel = noKernel(t)
+	return client
+}
+
+// noKernel keeps a test from putting to sleep the machine that it runs on.
+func noKernel(t *testing.T) kernel {
+	return kernel{
+		write:    func(path, text string) error { t.Errorf("wrote %q to %s", text, path); return os.ErrPermission },
+		writable: func(path string) error { t.Errorf("opened %s", path); return os.ErrPermission },
+		start: func(argv []string, _ *os.File, _ func(string, error)) error {
+			t.Errorf("started %q", argv)
+			return os.ErrPermission
+		},
+	}
 }
 
 func TestLogindTakesTheRequest(t *testing.T) {
@@ -40,14 +54,17 @@ func TestLogindTakesTheRequest(t *testing.T) {
 	fake := &fakeLogind{can: "yes", prepare: true}
 	startLogind(t, address, fake, true)
 	for request, verb := range map[Request]string{
-		{Method: PowerOff}:           "Inhibit,PowerOffWithFlags",
-		{Method: Reboot}:             "Inhibit,RebootWithFlags",
-		{Method: Halt}:               "Inhibit,HaltWithFlags",
-		{Method: RunLevel, Level: 0}: "Inhibit,PowerOffWithFlags",
-		{Method: RunLevel, Level: 6}: "Inhibit,RebootWithFlags",
+		{Method: PowerOff}:           "Inhibit shutdown,PowerOffWithFlags",
+		{Method: Reboot}:             "Inhibit shutdown,RebootWithFlags",
+		{Method: Halt}:               "Inhibit shutdown,HaltWithFlags",
+		{Method: RunLevel, Level: 0}: "Inhibit shutdown,PowerOffWithFlags",
+		{Method: RunLevel, Level: 6}: "Inhibit shutdown,RebootWithFlags",
+		{Method: Suspend}:            "Inhibit sleep,SuspendWithFlags",
+		{Method: Hibernate}:          "Inhibit sleep,HibernateWithFlags",
 	} {
 		fake.forget()
 		client := armed(t, address)
+		client.read = sleeper().read
 		if err := client.Supported(context.Background(), request); err != nil {
 			t.Errorf("%v: Supported: %v", request, err)
 		}
@@ -117,7 +134,8 @@ func TestAcceptedWithoutPrepare(t *testing.T) {
 	address := privateBus(t)
 	fake := &fakeLogind{can: "yes"}
 	startLogind(t, address, fake, true)
-	client := New(Options{Armed: true, BusAddress: address, Clock: quick{}})
+	client := armed(t, address)
+	client.Clock = quick{}
 	got, err := client.Do(context.Background(), Request{Method: Halt})
 	if err != nil || got.Prepare || got.Via != "logind" {
 		t.Errorf("%+v, %v", got, err)
@@ -129,7 +147,8 @@ func TestUnarmedClientReachesNothing(t *testing.T) {
 	fake := &fakeLogind{can: "yes"}
 	startLogind(t, address, fake, true)
 	client := New(Options{BusAddress: address, Run: noTools(t)})
-	for _, request := range []Request{{Method: PowerOff}, {Method: Reboot}, {Method: Halt}, {Method: RunLevel, Level: 1}} {
+	client.kernel = noKernel(t)
+	for _, request := range []Request{{Method: PowerOff}, {Method: Reboot}, {Method: Halt}, {Method: RunLevel, Level: 1}, {Method: Suspend}, {Method: Hibernate}} {
 		if _, err := client.Do(context.Background(), request); primitives.KindOf(err) != primitives.Denied {
 			t.Errorf("%v: %v", request, err)
 		}
@@ -198,7 +217,7 @@ func TestRefused(t *testing.T) {
 			fake := &fakeLogind{can: "yes", refusal: refuse(name)}
 			startLogind(t, address, fake, true)
 			_, err := armed(t, address).Do(context.Background(), Request{Method: Reboot})
-			if primitives.KindOf(err) != kind || fake.calls() != "Inhibit,RebootWithFlags" {
+			if primitives.KindOf(err) != kind || fake.calls() != "Inhibit shutdown,RebootWithFlags" {
 				t.Errorf("got %v after %s", err, fake.calls())
 			}
 		})
@@ -221,7 +240,7 @@ func TestLostAnswer(t *testing.T) {
 		if !prepare && primitives.KindOf(err) != primitives.Unreachable {
 			t.Errorf("not seen going down: %+v, %v", got, err)
 		}
-		if fake.calls() != "Inhibit,PowerOffWithFlags" {
+		if fake.calls() != "Inhibit shutdown,PowerOffWithFlags" {
 			t.Errorf("asked for %s", fake.calls())
 		}
 	}
@@ -234,7 +253,7 @@ func TestNoLogind(t *testing.T) {
 	}
 	for name, address := range addresses {
 		t.Run(name, func(t *testing.T) {
-			client, ran := toolClient(true, 0, "systemctl")
+			client, ran := toolClient(t, true, 0, "systemctl")
 			client.BusAddress = address
 			got, err := client.Do(context.Background(), Request{Method: PowerOff})
 			if err != nil || got.Via != "systemctl" || len(*ran) != 1 {
@@ -244,7 +263,7 @@ func TestNoLogind(t *testing.T) {
 	}
 	// A system on which D-Bus was never installed, or does not run.
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "")
-	client, ran := toolClient(false, 0, "shutdown")
+	client, ran := toolClient(t, false, 0, "shutdown")
 	client.BusAddress, client.buses = "", []string{filepath.Join(t.TempDir(), "none")}
 	if err := client.Supported(context.Background(), Request{Method: PowerOff}); err != nil {
 		t.Error(err)
@@ -256,7 +275,7 @@ func TestNoLogind(t *testing.T) {
 
 func TestSystemBus(t *testing.T) {
 	socket := strings.TrimPrefix(strings.Split(privateBus(t), ",")[0], "unix:path=")
-	client, _ := toolClient(false, 0)
+	client, _ := toolClient(t, false, 0)
 	client.BusAddress, client.buses = "", []string{filepath.Join(t.TempDir(), "none"), socket}
 	t.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "")
 	conn, err := client.connectBus(context.Background())
@@ -303,9 +322,10 @@ func TestIdentity(t *testing.T) {
 		}
 		return []byte(text), nil
 	}
+	client.asleep = func() time.Duration { return 7 * time.Second }
 	host, _ := os.Hostname()
 	got, err := client.Identity(context.Background())
-	if want := (Identity{Hostname: host, MachineID: "m-1", BootID: "b-1"}); err != nil || got != want {
+	if want := (Identity{Hostname: host, MachineID: "m-1", BootID: "b-1", Slept: 7 * time.Second}); err != nil || got != want {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	delete(files, "/proc/sys/kernel/random/boot_id")

@@ -10,12 +10,12 @@ import (
 // into those: 0 and 6 (init(8)).
 func plain(op string, request Request) (Request, error) {
 	switch request.Method {
-	case PowerOff, Reboot, Halt:
+	case PowerOff, Reboot, Halt, Suspend, Hibernate:
 		return Request{Method: request.Method}, nil
 	case RunLevel:
 	default:
 		return request, primitives.Errorf(primitives.Invalid, op, "",
-			"method %q is not known (accepted: poweroff, reboot, halt, runlevel)", string(request.Method))
+			"method %q is not known (accepted: poweroff, reboot, halt, runlevel, suspend, hibernate)", string(request.Method))
 	}
 	switch {
 	case request.Level < 0 || request.Level > 6:
@@ -28,6 +28,9 @@ func plain(op string, request Request) (Request, error) {
 	}
 	return request, nil
 }
+
+// sleeps: what runs goes on after it.
+func (m Method) sleeps() bool { return m == Suspend || m == Hibernate }
 
 func (r Request) describe() string {
 	if r.Method == RunLevel {

@@ -52,21 +52,26 @@ func (c *Client) isActive(ctx context.Context, op, unit string) (bool, error) {
 	}
 }
 
-// runLevelIs reads what runlevel(8) prints: the level before, or N, and the one
-// that the system is in.
+// runLevelIs compares a level with the one that the system is in.
 func (c *Client) runLevelIs(ctx context.Context, op string, level int) (bool, error) {
+	now, err := c.runLevel(ctx, op)
+	return now == string(rune('0'+level)) || level == 1 && now == "S", err
+}
+
+// runLevel reads what runlevel(8) prints: the level before, or N, and the one
+// that the system is in.
+func (c *Client) runLevel(ctx context.Context, op string) (string, error) {
 	path := c.find("runlevel")
 	if path == "" {
-		return false, primitives.Errorf(primitives.Unsupported, op, "", "this system has neither systemd nor a program runlevel")
+		return "", primitives.Errorf(primitives.Unsupported, op, "", "this system has neither systemd nor a program runlevel")
 	}
 	output, exit, err := c.Run(ctx, []string{path}, "")
 	if err != nil {
-		return false, primitives.Wrap(op, "", "runlevel did not run", cause(ctx, err))
+		return "", primitives.Wrap(op, "", "runlevel did not run", cause(ctx, err))
 	}
 	words := strings.Fields(output)
 	if exit != 0 || len(words) != 2 || len(words[1]) != 1 {
-		return false, primitives.Errorf(primitives.Internal, op, "", "runlevel says %q (exit code %d)", strings.TrimSpace(output), exit)
+		return "", primitives.Errorf(primitives.Internal, op, "", "runlevel says %q (exit code %d)", strings.TrimSpace(output), exit)
 	}
-	now := words[1]
-	return now == string(rune('0'+level)) || level == 1 && now == "S", nil
+	return words[1], nil
 }

@@ -46,7 +46,7 @@ func TestInRunLevel(t *testing.T) {
 		"0 is no level to be in": {true, 0, answers{}, false, primitives.Invalid},
 		"6 is no level to be in": {true, 6, answers{}, false, primitives.Invalid},
 	} {
-		client, _ := toolClient(test.systemd, 1000, "systemctl", "runlevel")
+		client, _ := toolClient(t, test.systemd, 1000, "systemctl", "runlevel")
 		client.Run = run(test.says)
 		got, err := client.InRunLevel(context.Background(), test.level)
 		if got != test.want || (err != nil || test.kind != "") && primitives.KindOf(err) != test.kind {
@@ -54,7 +54,7 @@ func TestInRunLevel(t *testing.T) {
 		}
 	}
 	for _, systemd := range []bool{true, false} {
-		client, _ := toolClient(systemd, 0)
+		client, _ := toolClient(t, systemd, 0)
 		if _, err := client.InRunLevel(context.Background(), 3); primitives.KindOf(err) != primitives.Unsupported {
 			t.Errorf("no program: %v", err)
 		}

@@ -1,5 +1,6 @@
-// Package shutdown takes this host down: it announces, asks logind (else the
-// system's tools), and tells whether the request was accepted.
+// Package shutdown takes this host down or puts it to sleep: it announces, asks
+// logind (else the system's tools, for sleep else the kernel), and tells whether
+// the request was accepted.
 //
 // It asks whatever is the init of the machine on which it runs; inside a
 // container without one the system's tools fail, and so does Do.
@@ -24,6 +25,9 @@ const (
 	Reboot   Method = "reboot"
 	Halt     Method = "halt"
 	RunLevel Method = "runlevel" // see Request.Level
+
+	Suspend   Method = "suspend"   // to RAM, ACPI S3; what runs goes on after it
+	Hibernate Method = "hibernate" // to disk, ACPI S4; what runs goes on after it
 )
 
 // Request is one method for this host.
@@ -34,8 +38,8 @@ type Request struct {
 
 // Accepted tells that the system took the request.
 type Accepted struct {
-	Via     string // "logind", "systemctl", "shutdown", or the name of another tool that was asked
-	Prepare bool   // logind's PrepareForShutdown was seen
+	Via     string // "logind", "systemctl", "shutdown", or the name of another tool that was asked; "sysfs" for the kernel's own sleep
+	Prepare bool   // logind's PrepareForShutdown or PrepareForSleep was seen
 	BootID  string // kernel's boot_id, the witness that a later boot is another one
 	At      time.Time
 }
@@ -45,6 +49,9 @@ type Identity struct {
 	Hostname  string
 	MachineID string // machine-id(5); empty where the system has none
 	BootID    string // see Client.BootID
+	// Slept is how long this boot has been asleep so far, in whole seconds: the
+	// witness of a sleep, which keeps BootID.
+	Slept time.Duration
 	// ProductUUID is the machine's DMI UUID, lower case, by which a hypervisor
 	// knows its guest; empty where it cannot be read (only root may).
 	ProductUUID string
@@ -90,9 +97,11 @@ type Client struct {
 	logs    []string                     // sockets of the system log, best first
 	buses   []string                     // sockets of the system bus, best first
 	read    func(string) ([]byte, error) // a file of the system
+	asleep  func() time.Duration         // so far in this boot
+	kernel  kernel
 
 	mu   sync.Mutex
-	lock io.Closer // logind's delay lock, while it is held
+	lock io.Closer // logind's delay lock, or what holds the kernel's sleep up, while it is held
 }
 
 // New makes a Client.
@@ -115,13 +124,15 @@ func New(options Options) *Client {
 		logs:    []string{"/dev/log", "/run/systemd/journal/dev-log"},
 		buses:   []string{"/var/run/dbus/system_bus_socket", "/run/dbus/system_bus_socket"},
 		read:    os.ReadFile,
+		asleep:  asleepSoFar,
+		kernel:  systemKernel,
 	}
 }
 
 // Supported tells whether Do would be able to: nil, or an error of kind
-// Unsupported (the system has no such method), Denied (with what grants it),
-// Busy (somebody holds a block inhibitor against it now; the message names who)
-// or Invalid. It changes nothing.
+// Unsupported (the system has no such method; for sleep with what is missing),
+// Denied (with what grants it), Busy (somebody holds a block inhibitor against it
+// now; the message names who) or Invalid. It changes nothing.
 func (c *Client) Supported(ctx context.Context, request Request) error {
 	const op = "shutdown.supported"
 	request, err := plain(op, request)
@@ -130,6 +141,27 @@ func (c *Client) Supported(ctx context.Context, request Request) error {
 	}
 	ctx, cancel := primitives.WithTimeout(ctx, c.Clock, answerWait)
 	defer cancel()
+	return c.by(ctx, op, request, ways{
+		logind: func(manager *logind) error { return manager.permits(ctx, op, request.Method) },
+		kernel: func() error { return c.kernelPermits(op, request.Method) },
+		tool:   func() error { return c.toolPermits(op, request) },
+	})
+}
+
+// ways are what is done where a request goes to logind, to the kernel, or to a
+// tool of the system.
+type ways struct {
+	logind       func(*logind) error
+	kernel, tool func() error
+}
+
+// by takes the way that this system has for a request.
+func (c *Client) by(ctx context.Context, op string, request Request, ways ways) error {
+	if request.Method.sleeps() {
+		if err := c.canSleep(op, request.Method); err != nil {
+			return err
+		}
+	}
 	if request.Method != RunLevel {
 		manager, err := c.openLogind(ctx, op)
 		if err != nil {
@@ -137,22 +169,30 @@ func (c *Client) Supported(ctx context.Context, request Request) error {
 		}
 		if manager != nil {
 			defer manager.close()
-			return manager.permits(ctx, op, request.Method)
+			return ways.logind(manager)
 		}
 	}
-	return c.toolPermits(op, request)
+	if err := c.canResume(op, request.Method); err != nil {
+		return err
+	}
+	if request.Method.sleeps() && !c.systemd() {
+		return ways.kernel()
+	}
+	return ways.tool()
 }
 
 // Do asks the system to take this machine down and gives back that it accepted.
 // Where there is logind it is asked on D-Bus, without ever prompting anybody,
-// and its PrepareForShutdown signal is waited for up to five seconds; else the
-// system's tools are run. Run levels 1 to 5 are always changed by a tool, since
-// logind has none.
+// and its PrepareForShutdown or PrepareForSleep signal is waited for up to five
+// seconds; else the system's tools are run. Run levels 1 to 5 are always changed
+// by a tool, since logind has none. To sleep without systemd, /sys/power/state is
+// written to, after mem_sleep where that has deep and another is selected (Linux,
+// Documentation/admin-guide/pm/sleep-states.rst).
 //
 // With logind the caller has time to pass the answer on: nothing is stopped
 // before Release, the end of this process, or logind's InhibitDelayMaxSec (five
-// seconds unless the site changed it, logind.conf(5)), whichever comes first.
-// With a tool the machine may be gone a moment later.
+// seconds unless the site changed it, logind.conf(5)), whichever comes first; and
+// so it is with /sys/power/state. With a tool the machine may be gone a moment later.
 //
 // Nothing is asked twice: an error of kind Timeout, Canceled or Unreachable
 // whose message says "asked" leaves open whether it was accepted.
@@ -184,7 +224,7 @@ func (c *Client) Do(ctx context.Context, request Request) (Accepted, error) {
 	return accepted, nil
 }
 
-// Release lets a shutdown that Do has asked for go on at once. It may be called
+// Release lets a shutdown or sleep that Do has asked for go on at once. It may be called
 // at any time, also twice.
 func (c *Client) Release() { c.hold(nil) }
 
@@ -201,16 +241,11 @@ func (c *Client) hold(lock *os.File) {
 	}
 }
 
-func (c *Client) ask(ctx context.Context, op string, request Request) (Accepted, error) {
-	if request.Method != RunLevel {
-		manager, err := c.openLogind(ctx, op)
-		if err != nil {
-			return Accepted{}, err
-		}
-		if manager != nil {
-			defer manager.close()
-			return manager.ask(ctx, op, request.Method)
-		}
-	}
-	return c.askTool(ctx, op, request)
+func (c *Client) ask(ctx context.Context, op string, request Request) (accepted Accepted, err error) {
+	err = c.by(ctx, op, request, ways{
+		logind: func(manager *logind) (err error) { accepted, err = manager.ask(ctx, op, request.Method); return err },
+		kernel: func() (err error) { accepted, err = c.askKernel(ctx, op, request.Method); return err },
+		tool:   func() (err error) { accepted, err = c.askTool(ctx, op, request); return err },
+	})
+	return accepted, err
 }

@@ -26,6 +26,10 @@ func (c *Client) commands(request Request) [][]string {
 			// Not waited for: it ends the session that asked.
 			return [][]string{{"systemctl", "--no-ask-password", "--no-block", "isolate", request.target()}}
 		}
+		if request.Method.sleeps() {
+			// Not waited for: it ends when the machine is awake again.
+			return [][]string{{"systemctl", "--no-ask-password", "--no-block", string(request.Method)}}
+		}
 		return [][]string{{"systemctl", "--no-ask-password", "--no-wall", string(request.Method)}}
 	}
 	switch request.Method {

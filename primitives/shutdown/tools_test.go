@@ -12,13 +12,15 @@ import (
 
 // toolClient is an armed client on a system without a bus that has the named
 // programs, and a record of what it ran. Its programs are never run.
-func toolClient(systemd bool, euid int, programs ...string) (*Client, *[]string) {
+func toolClient(t *testing.T, systemd bool, euid int, programs ...string) (*Client, *[]string) {
+	t.Helper()
 	var ran []string
 	client := New(Options{Armed: true, BusAddress: "unix:path=/nonexistent/bus",
 		Run: func(_ context.Context, argv []string, stdin string) (string, int, error) {
 			ran = append(ran, strings.Join(argv, " ")+strings.TrimSuffix("<"+stdin, "<"))
 			return "", 0, nil
 		}})
+	client.kernel = noKernel(t)
 	client.systemd = func() bool { return systemd }
 	client.euid = euid
 	client.account = func() string { return "wol1" }
@@ -60,7 +62,7 @@ func TestTools(t *testing.T) {
 		{Request{Method: Halt}, false, []string{"halt"}, "/sbin/halt"},
 	}
 	for _, c := range cases {
-		client, ran := toolClient(c.systemd, 0, c.programs...)
+		client, ran := toolClient(t, c.systemd, 0, c.programs...)
 		if err := client.Supported(context.Background(), c.request); err != nil || len(*ran) != 0 {
 			t.Errorf("%v: Supported: %v, ran %q", c.request, err, *ran)
 		}
@@ -76,7 +78,7 @@ func TestTools(t *testing.T) {
 
 func TestToolsThatCannot(t *testing.T) {
 	request := Request{Method: PowerOff}
-	client, _ := toolClient(false, 0)
+	client, _ := toolClient(t, false, 0)
 	for _, err := range []error{client.Supported(context.Background(), request), second(client.Do(context.Background(), request))} {
 		if primitives.KindOf(err) != primitives.Unsupported || !strings.Contains(err.Error(), "shutdown or poweroff") {
 			t.Errorf("no tool: %v", err)
@@ -84,7 +86,7 @@ func TestToolsThatCannot(t *testing.T) {
 	}
 
 	failing := func(context.Context, []string, string) (string, int, error) { return "must be root\n", 1, nil }
-	client, _ = toolClient(true, 1000, "systemctl")
+	client, _ = toolClient(t, true, 1000, "systemctl")
 	client.Run = failing
 	for _, err := range []error{client.Supported(context.Background(), request), second(client.Do(context.Background(), request))} {
 		if primitives.KindOf(err) != primitives.Denied || !strings.Contains(err.Error(), "wol1") {
@@ -92,7 +94,7 @@ func TestToolsThatCannot(t *testing.T) {
 		}
 	}
 
-	client, _ = toolClient(true, 0, "systemctl")
+	client, _ = toolClient(t, true, 0, "systemctl")
 	client.Run = failing
 	_, err := client.Do(context.Background(), request)
 	if primitives.KindOf(err) != primitives.Internal || !strings.Contains(err.Error(), "must be root") {

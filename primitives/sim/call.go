@@ -57,6 +57,10 @@ func (v *View) attempt(c call, effect func() (string, error)) (answer string, si
 		err = c.errorf(primitives.Unreachable, "%s, from which this is tried, is not running", v.machine.Name)
 		return err.Error(), false, err
 	}
+	if v.age != v.world.age {
+		err = c.errorf(primitives.Canceled, "who tries this was killed before")
+		return err.Error(), false, err
+	}
 	f := v.world.faultOf(c)
 	switch {
 	case f == nil:

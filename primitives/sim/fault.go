@@ -11,7 +11,7 @@ import (
 // names fits it, from its beginning to its end.
 type Fault struct {
 	Machine string // whom the call is about, or the host that carries it out; empty is any
-	Power   string // "wol", "nic", "bridge", "ipmi", "shutdown", "stack", "probe", "line"; empty is any
+	Power   string // "wol", "nic", "bridge", "guard", "ipmi", "shutdown", "stack", "probe", "line"; empty is any
 	Verb    string // "shutdown", "list", …; empty is any
 
 	After int           // so many fitting calls pass unharmed first

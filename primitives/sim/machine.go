@@ -1,12 +1,15 @@
 package sim
 
 import (
+	"bytes"
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
 	"ctys/primitives"
+	"ctys/primitives/bridge"
 	"ctys/primitives/sim/bmc"
 	"ctys/primitives/stack"
 )
@@ -42,11 +45,17 @@ type Machine struct {
 
 	IgnoresACPI      bool // does not react to its power button
 	IgnoresFirstACPI int  // loses so many presses after each start; those during the boot count
-	HangsInShutdown  bool // begins to shut down and never ends
+	HangsInShutdown  bool // begins to shut down or to sleep and never ends
+
+	// NoSuspend and NoHibernate are why its system cannot; empty: hardware can, a
+	// guest's hypervisor offers it neither.
+	NoSuspend, NoHibernate string
 
 	Autostart      bool   // starts when its host has booted
 	Transient      bool   // its hypervisor forgets it when it is off
 	ClusterManaged string // who restarts it ("pacemaker"); empty is nobody
+
+	BridgeManagers []bridge.Manager // of its bridges
 }
 
 // BMC is a machine's service processor. It answers whatever the machine does.
@@ -75,6 +84,13 @@ type NIC struct {
 	DefaultRoute  bool
 	WakeSupported string // ethtool's letters
 	WakeSet       string // ethtool's letters; empty is "d"
+	WakeDevice    string // power/wakeup of its device; empty is "enabled", where WakeSupported is not
+
+	// RefusesInBridge: its driver takes no Wake-on mode while it is a port of a
+	// bridge, as those of Xen 3.0.2 did.
+	RefusesInBridge bool
+
+	password []byte // SecureOn, while s is set
 }
 
 // Phase is what a machine is doing.
@@ -89,12 +105,16 @@ const (
 	Halted       Phase = "halted" // powered, and runs nothing any more
 	Paused       Phase = "paused"
 	Saved        Phase = "saved" // off, with an image
+
+	// By its own system: asleep, as a BMC that watches the main power sees it off.
+	Suspended  Phase = "suspended"  // in memory
+	Hibernated Phase = "hibernated" // on its disk
 )
 
 // Power is what a BMC or hypervisor calls the phase.
 func (p Phase) Power() primitives.Power {
 	switch p {
-	case Off, Saved:
+	case Off, Saved, Suspended, Hibernated:
 		return primitives.PowerOff
 	}
 	return primitives.PowerOn
@@ -131,6 +151,10 @@ type machine struct {
 	boots   int    // changes boot_id
 	started string // when it was started
 	level   int    // run level, where one was asked for
+
+	slept    time.Duration // by its own system, in this boot
+	sleeping time.Time     // when that began, while it does
+
 	bmc     service
 	watched set[waiter]
 	lines   map[*line]struct{}
@@ -208,14 +232,20 @@ func (m *machine) subnet() string {
 	return netip.AddrFrom4(bytes).String()
 }
 
-// armed tells whether a magic packet for mac wakes the machine.
+// armed tells whether a magic packet for mac may wake the machine.
 func (m *machine) armed(mac primitives.MAC) bool {
-	for _, nic := range m.NICs {
-		if nic.MAC == mac && strings.Contains(nic.WakeSupported, "g") && strings.Contains(nic.WakeSet, "g") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.NICs, func(n NIC) bool { return n.MAC == mac && n.armed() })
+}
+
+// wakesOn tells whether a magic packet for mac with that password wakes it.
+func (m *machine) wakesOn(mac primitives.MAC, password []byte) bool {
+	return slices.ContainsFunc(m.NICs, func(n NIC) bool {
+		return n.MAC == mac && n.armed() && (!strings.Contains(n.WakeSet, "s") || bytes.Equal(n.password, password))
+	})
+}
+
+func (n NIC) armed() bool {
+	return strings.Contains(n.WakeSupported, "g") && strings.Contains(n.WakeSet, "g") && n.WakeDevice != "disabled"
 }
 
 func (m *machine) nic(name string) *NIC {

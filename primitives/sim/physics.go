@@ -29,7 +29,7 @@ func (w *World) enter(m *machine, phase Phase, why string) {
 	m.phase = phase
 	w.note(Entry{Machine: m.Name, From: from, To: phase, Why: why})
 	w.tell(m, "")
-	if phase == Off || phase == Saved || phase == Halted || phase == Booting && from != Off {
+	if phase == Halted || phase.Power() == primitives.PowerOff || phase == Booting && from != Off {
 		w.cutLines(m)
 	}
 }
@@ -46,14 +46,19 @@ func (w *World) tell(m *machine, event stack.EventKind) {
 }
 
 func (w *World) cutLines(m *machine) {
-	for l := range m.lines {
-		l.cut(primitives.Errorf(primitives.Unreachable, "line", m.Name, "the connection was lost: the machine went down"))
-		w.cut = true
-	}
-	clear(m.lines)
+	w.cutOwnLines(m, "the machine went down")
 	for _, child := range m.children {
 		w.cutLines(child)
 	}
+}
+
+// cutOwnLines leaves those that lead through the machine.
+func (w *World) cutOwnLines(m *machine, why string) {
+	for l := range m.lines {
+		l.cut(primitives.Errorf(primitives.Unreachable, "line", m.Name, "the connection was lost: %s", why))
+		w.cut = true
+	}
+	clear(m.lines)
 }
 
 // begin starts a boot or shutdown that ends after d.
@@ -82,9 +87,14 @@ func (m *machine) halt() {
 	}
 }
 
-// powerOn starts a machine that is off; any other is left alone, and so is a
-// guest whose host does not run or goes down: systemd starts nothing more then.
+// powerOn starts a machine that is off and wakes one that sleeps; any other is
+// left alone, and so is a guest whose host does not run or goes down: systemd
+// starts nothing more then.
 func (w *World) powerOn(m *machine, why string) {
+	if m.phase == Suspended || m.phase == Hibernated {
+		w.wakeUp(m, why)
+		return
+	}
 	if m.phase != Off || m.parent != nil && (m.parent.phase != Up || !m.parent.runs()) {
 		return
 	}
@@ -99,6 +109,7 @@ func (w *World) boot(m *machine, why string) {
 	m.presses = 0
 	m.hung = false
 	m.level = 0
+	m.slept = 0
 	w.enter(m, Booting, why)
 	w.begin(m, m.Boot, func() { w.up(m) })
 }
@@ -112,9 +123,10 @@ func (w *World) up(m *machine) {
 	}
 }
 
-// powerOff takes the power away at once.
+// powerOff takes the power away at once. What a machine has on its disk needs
+// none.
 func (w *World) powerOff(m *machine, why string) {
-	if m.phase == Off {
+	if m.phase == Off || m.phase == Hibernated {
 		return
 	}
 	m.halt()
@@ -273,6 +285,16 @@ func (w *World) HangInShutdown(name string, hangs bool) {
 	})
 }
 
+// KillRuns ends at once whatever was brought to the machine and runs there; the
+// machine and its connections to others stay.
+func (w *World) KillRuns(name string) {
+	w.locked(func() {
+		m := w.must(name)
+		w.note(Entry{By: m.Name, Call: "runs.kill", Result: "killed"})
+		w.cutOwnLines(m, "what ran there was killed")
+	})
+}
+
 // IgnoreACPI makes the machine deaf to its power button, or takes that back.
 func (w *World) IgnoreACPI(name string, ignores bool) {
 	w.locked(func() { w.must(name).IgnoresACPI = ignores })
@@ -291,22 +313,23 @@ func (w *World) Arm(name, iface, modes string) {
 }
 
 // Wake is a magic packet that arrived in the segment of a machine by whatever
-// way. It tells whether a machine was woken.
-func (w *World) Wake(mac primitives.MAC) (woken bool) {
+// way, with the SecureOn password that it carries. It tells whether a machine was
+// woken.
+func (w *World) Wake(mac primitives.MAC, password ...byte) (woken bool) {
 	w.locked(func() {
 		for _, m := range w.machines {
-			woken = w.wake(m, mac) || woken
+			woken = w.wake(m, mac, password) || woken
 		}
 	})
 	return woken
 }
 
 // WakeIn is Wake for the machines whose directed broadcast address this is.
-func (w *World) WakeIn(broadcast string, mac primitives.MAC) (woken bool) {
+func (w *World) WakeIn(broadcast string, mac primitives.MAC, password ...byte) (woken bool) {
 	w.locked(func() {
 		for _, m := range w.machines {
 			if m.subnet() == broadcast {
-				woken = w.wake(m, mac) || woken
+				woken = w.wake(m, mac, password) || woken
 			}
 		}
 	})
@@ -314,8 +337,9 @@ func (w *World) WakeIn(broadcast string, mac primitives.MAC) (woken bool) {
 }
 
 // wake is a packet that reached a machine's own interfaces.
-func (w *World) wake(m *machine, mac primitives.MAC) bool {
-	if m.parent != nil || m.phase != Off || !m.armed(mac) {
+func (w *World) wake(m *machine, mac primitives.MAC, password []byte) bool {
+	asleep := m.phase == Off || m.phase == Suspended || m.phase == Hibernated
+	if m.parent != nil || !asleep || !m.wakesOn(mac, password) {
 		return false
 	}
 	w.powerOn(m, WhyWake)

@@ -16,6 +16,7 @@ import (
 type View struct {
 	world   *World
 	machine *machine // nil is the desk
+	age     int      // of the world when it was made
 }
 
 // At gives the view of a machine; "" and Desk are the operator's own machine.
@@ -24,9 +25,18 @@ func (w *World) At(name string) *View {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if name == "" || name == Desk {
-		return &View{world: w}
+		return &View{world: w, age: w.age}
 	}
-	return &View{world: w, machine: w.must(name)}
+	return &View{world: w, machine: w.must(name), age: w.age}
+}
+
+// Abandon takes the world away from those who use it now, as when all their
+// processes are killed: what they do from here on fails, and changes nothing.
+// Views that are made later have it.
+func (w *World) Abandon() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.age++
 }
 
 func (v *View) name() string {

@@ -3,16 +3,16 @@ package sim
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"ctys/primitives"
-	"ctys/primitives/bridge"
 	"ctys/primitives/nic"
 )
 
-// NICs reads the network interfaces of one machine.
+// NICs reads and arms the network interfaces of one machine.
 type NICs struct{ view *View }
 
-// NIC gives the machine's power to read its interfaces.
+// NIC gives the machine's power over its interfaces.
 func (v *View) NIC() *NICs { return &NICs{v} }
 
 // List gives all interfaces, in the order of the description.
@@ -83,7 +83,15 @@ func (p *NICs) one(c call, name string) (nic.Interface, error) {
 			return i, nil
 		}
 	}
-	return nic.Interface{}, c.errorf(primitives.Invalid, "there is no such interface")
+	return nic.Interface{}, p.unknown(c)
+}
+
+func (p *NICs) unknown(c call) error {
+	var names []string
+	for _, i := range p.all() {
+		names = append(names, i.Name)
+	}
+	return c.errorf(primitives.Invalid, "there is no such interface on this host: it has %s", strings.Join(names, ", "))
 }
 
 // deepest bounds the descent through interfaces described as standing on
@@ -126,13 +134,16 @@ func (p *NICs) describe(n NIC, index int) nic.Interface {
 		Name: n.Name, Index: index, Kind: n.Kind, Driver: n.Driver, MAC: n.MAC,
 		Up: true, Carrier: true, MTU: 1500, Addresses: slices.Clone(n.Addresses),
 		Master: n.Master, Lower: slices.Clone(n.Lower), ActiveSlave: n.ActiveSlave, DefaultRoute: n.DefaultRoute,
-		Wake: nic.Wake{Supported: n.WakeSupported, Set: n.WakeSet},
+		Wake: nic.Wake{Supported: n.WakeSupported, Set: n.WakeSet, Device: n.WakeDevice},
 	}
 	if n.Kind == "physical" {
 		described.PermanentMAC = n.MAC
 	}
 	if n.WakeSupported == "" {
 		described.Wake.Cause = "operation not supported"
+	}
+	if described.Wake.Magic() {
+		described.Wake.Beyond = nic.Beyond
 	}
 	return described
 }
@@ -146,27 +157,4 @@ func (p *NICs) lower(top nic.Interface) []string {
 		}
 	}
 	return lower
-}
-
-// Bridges reads the bridges of one machine.
-type Bridges struct{ view *View }
-
-// Bridge gives the machine's power to read its bridges.
-func (v *View) Bridge() *Bridges { return &Bridges{v} }
-
-// List gives the bridges among the machine's interfaces.
-func (p *Bridges) List(ctx context.Context) ([]bridge.Bridge, error) {
-	var all []bridge.Bridge
-	c := call{power: "bridge", verb: "list", about: p.view.about("")}
-	err := p.view.do(ctx, c, func() (string, error) {
-		for _, i := range p.view.NIC().all() {
-			if i.Kind == "bridge" {
-				ports := slices.Clone(i.Lower)
-				slices.Sort(ports)
-				all = append(all, bridge.Bridge{Name: i.Name, MAC: i.MAC, Ports: ports, Up: true})
-			}
-		}
-		return "ok", nil
-	})
-	return all, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"ctys/primitives"
 	"ctys/primitives/shutdown"
@@ -53,6 +54,10 @@ func (w *World) begun(m *machine, request shutdown.Request) {
 		w.shutDown(m, toReboot, "its own system")
 	case shutdown.Halt:
 		w.shutDown(m, toHalt, "its own system")
+	case shutdown.Suspend:
+		w.sleep(m, Suspended)
+	case shutdown.Hibernate:
+		w.sleep(m, Hibernated)
 	case shutdown.RunLevel:
 		switch request.Level {
 		case 0:
@@ -100,6 +105,7 @@ func (p *Shutdown) identity(ctx context.Context, verb string) (shutdown.Identity
 			Hostname:  m.Name,
 			MachineID: strings.ReplaceAll(w.uuid("machine-id", m.Name), "-", ""),
 			BootID:    w.bootID(m),
+			Slept:     m.slept.Round(time.Second),
 
 			ProductUUID: m.UUID,
 		}
@@ -116,6 +122,10 @@ func (p *Shutdown) ask(ctx context.Context, verb, object string, effect func(cal
 func (p *Shutdown) check(c call, request shutdown.Request) error {
 	switch request.Method {
 	case shutdown.PowerOff, shutdown.Reboot, shutdown.Halt:
+	case shutdown.Suspend, shutdown.Hibernate:
+		if why := p.sleepless(request.Method); why != "" {
+			return c.errorf(primitives.Unsupported, "cannot %s: %s", request.Method, why)
+		}
 	case shutdown.RunLevel:
 		if request.Level < 0 || request.Level > 6 {
 			return c.errorf(primitives.Invalid, "there is no run level %d; they are 0 to 6", request.Level)
@@ -127,4 +137,18 @@ func (p *Shutdown) check(c call, request shutdown.Request) error {
 		return c.errorf(primitives.Denied, "the desk of a simulated world cannot be taken down")
 	}
 	return nil
+}
+
+// sleepless is why the machine cannot sleep by a method; empty where it can.
+func (p *Shutdown) sleepless(method shutdown.Method) string {
+	m := p.view.machine
+	switch {
+	case m == nil:
+		return ""
+	case m.parent != nil:
+		return "its hypervisor offers this guest no sleep of its own"
+	case method == shutdown.Suspend:
+		return m.NoSuspend
+	}
+	return m.NoHibernate
 }

@@ -31,7 +31,7 @@ func (p *WOL) Send(ctx context.Context, request wol.Request) (wol.Sent, error) {
 		}
 		for _, m := range p.view.world.machines {
 			if p.reaches(request, m) {
-				p.view.world.wake(m, request.MAC)
+				p.view.world.wake(m, request.MAC, request.Password)
 			}
 		}
 		return "sent by " + sent.Way + " to " + sent.Destination, nil

@@ -48,6 +48,7 @@ type World struct {
 	lost     []Loss
 	wakes    []waiter // to be woken when mu is given back
 	cut      bool     // a context was cancelled under mu
+	age      int      // how often it was abandoned
 	closed   bool
 }
 
@@ -170,6 +171,7 @@ func (w *World) completeNIC(m *machine, n *NIC, place int) {
 	n.Kind = cmp.Or(n.Kind, "physical")
 	if n.WakeSupported != "" {
 		n.WakeSet = cmp.Or(n.WakeSet, "d")
+		n.WakeDevice = cmp.Or(n.WakeDevice, "enabled")
 	}
 	if n.MAC.IsZero() {
 		n.MAC = m.MAC

@@ -336,7 +336,7 @@ func TestInterfaces(t *testing.T) {
 		}
 		card, err := lab01.NIC().Get(ctx, "eth0")
 		s.ok(err)
-		if card.Wake != (nic.Wake{Supported: "pumbg", Set: "g"}) || card.Master != "br0" {
+		if card.Wake != (nic.Wake{Supported: "pumbg", Set: "g", Device: "enabled", Beyond: nic.Beyond}) || card.Master != "br0" {
 			s.Errorf("%+v", card)
 		}
 		bridges, err := lab01.Bridge().List(ctx)

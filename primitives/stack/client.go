@@ -109,8 +109,11 @@ func (c *Client) backend(op, uri string) (backend, error) {
 	if err != nil {
 		return nil, primitives.Errorf(primitives.Invalid, op, uri, "%s", err)
 	}
-	if to.driver == "xen" {
+	switch to.driver {
+	case "xen":
 		return &xen{client: c, uri: uri, host: to.host}, nil
+	case "qmp":
+		return &qemu{client: c, uri: uri, host: to.host}, nil
 	}
 	hub, err := c.hub(op, uri, to)
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 
 // survey asks a host what it has, one fact a line: sockets that may be used
 // ("socket NAME") or not ("locked NAME"), drivers whose guests have left their
-// marks ("guests qemu"), and Xen ("xen" where this is its control domain, "xl"
-// where only the program is there).
+// marks ("guests qemu"), Xen ("xen" where this is its control domain, "xl"
+// where only the program is there), and whether a QEMU runs ("qemu"; "hidden"
+// where one may, and this account is not shown it).
 const survey = `d=/var/run/libvirt
 if test -e $d && ! test -x $d; then echo locked $d; fi
 for s in libvirt-sock virtqemud-sock virtlxcd-sock; do
@@ -25,6 +26,13 @@ for t in qemu lxc; do
 done
 if grep -q control_d /proc/xen/capabilities 2>/dev/null; then echo xen
 elif command -v xl >/dev/null; then echo xl; fi
+if test -r /proc/1/stat; then
+  for f in $(grep -lE '` + qemuWords + `' /proc/[0-9]*/cmdline 2>/dev/null); do
+    case $(tr '\0' '\n' <$f 2>/dev/null | head -n 1) in *qemu-system-*|*qemu-kvm|*/kvm|kvm) echo qemu; break;; esac
+  done
+else
+  for f in /usr/bin/qemu-system-* /usr/bin/kvm /usr/libexec/qemu-kvm; do if test -x $f; then echo hidden; break; fi; done
+fi
 echo end`
 
 // facts are the answers to the survey.
@@ -34,6 +42,8 @@ type facts struct {
 	locked  []string
 	xen     bool
 	xl      bool
+	qemu    bool
+	hidden  bool
 }
 
 func parseSurvey(text string) (facts, error) {
@@ -52,6 +62,10 @@ func parseSurvey(text string) (facts, error) {
 			found.xen = true
 		case "xl":
 			found.xl = true
+		case "qemu":
+			found.qemu = true
+		case "hidden":
+			found.hidden = true
 		case "end":
 			complete = true
 		}
@@ -63,7 +77,7 @@ func parseSurvey(text string) (facts, error) {
 }
 
 // Hypervisors finds what answers on a host ("" is this one): libvirt's system
-// drivers qemu and lxc, and Xen. None at all is an empty list. A hypervisor
+// drivers qemu and lxc, Xen, and QEMUs that nobody manages. None at all is an empty list. A hypervisor
 // that is there and does not answer is an error that names it, of kind
 // unreachable, denied or timeout; it stands in the list too, with its Problem.
 func (c *Client) Hypervisors(ctx context.Context, host string) ([]Hypervisor, error) {
@@ -78,7 +92,7 @@ func (c *Client) Hypervisors(ctx context.Context, host string) ([]Hypervisor, er
 	}
 	var list []Hypervisor
 	var problems []error
-	for _, driver := range []string{"qemu", "lxc", "xen"} {
+	for _, driver := range []string{"qemu", "lxc", "xen", "qmp"} {
 		hypervisor, err := c.probe(ctx, host, driver, found)
 		if err != nil {
 			problems = append(problems, err)
@@ -95,8 +109,11 @@ func (c *Client) Hypervisors(ctx context.Context, host string) ([]Hypervisor, er
 }
 
 func (c *Client) probe(ctx context.Context, host, driver string, found facts) (Hypervisor, error) {
-	if driver == "xen" {
+	switch driver {
+	case "xen":
 		return c.probeXen(ctx, host, found)
+	case "qmp":
+		return c.probeQEMU(ctx, host, found)
 	}
 	return c.probeLibvirt(ctx, host, driver, found)
 }

@@ -34,7 +34,7 @@ type frames struct {
 
 	arrived atomic.Int64
 	settled chan struct{} // closed when the library has finished connecting
-	gone    chan struct{} // closed when nothing can arrive any more
+	gone    chan struct{} // closed when nothing can be sent or arrive any more
 	once    sync.Once
 	cause   error // why; written before gone is closed
 }
@@ -47,10 +47,7 @@ func newFrames(connection net.Conn) *frames {
 func (f *frames) Read(buffer []byte) (int, error) {
 	n, err := f.read(buffer)
 	if err != nil {
-		f.once.Do(func() {
-			f.cause = err
-			close(f.gone)
-		})
+		f.end(err)
 		// The library notes the end of the connection and the end of
 		// connecting without a lock between them. Once the URI has been
 		// accepted the latter follows by itself, so it can be waited for.
@@ -59,6 +56,24 @@ func (f *frames) Read(buffer []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// Write sends what the library has to send. Where that fails nothing can arrive
+// either, which a reader may notice only later.
+func (f *frames) Write(data []byte) (int, error) {
+	n, err := f.Conn.Write(data)
+	if err != nil {
+		f.end(err)
+	}
+	return n, err
+}
+
+// end notes that the connection is gone.
+func (f *frames) end(cause error) {
+	f.once.Do(func() {
+		f.cause = cause
+		close(f.gone)
+	})
 }
 
 func (f *frames) read(buffer []byte) (int, error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
 	"testing"
@@ -74,5 +75,20 @@ func TestPeerThatSpeaksNonsense(t *testing.T) {
 				t.Errorf("the error is %v", err)
 			}
 		})
+	}
+}
+
+// severed takes nothing any more, and has not told its reader yet.
+type severed struct{ net.Conn }
+
+func (severed) Write([]byte) (int, error) { return 0, net.ErrClosed }
+
+// What cannot be sent is a line that is lost, not a fault of ctys.
+func TestLineThatTakesNothing(t *testing.T) {
+	conn := newFrames(severed{})
+	on := &link{conn: conn}
+	_, err := conn.Write([]byte{1})
+	if err := on.explain(err); !errors.Is(err, errLost) {
+		t.Errorf("the error is %v", err)
 	}
 }

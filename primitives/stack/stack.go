@@ -11,7 +11,7 @@ import (
 // Ref is the stable identity of a guest: its hypervisor's URI and its UUID
 // (lower case, with dashes).
 type Ref struct {
-	URI  string // "qemu:///system", "qemu+ssh://lab01/system", "lxc:///system", "test:///default?socket=…", "xen:///system", "xen+ssh://lab01/"
+	URI  string // "qemu:///system", "qemu+ssh://lab01/system", "lxc:///system", "test:///default?socket=…", "xen:///system", "xen+ssh://lab01/", "qmp:///system"
 	UUID string
 }
 
@@ -44,7 +44,7 @@ func (s State) Power() primitives.Power {
 // Hypervisor is one way to guests on a host.
 type Hypervisor struct {
 	URI     string
-	Type    string // "qemu", "lxc", "test", "xen"
+	Type    string // "qemu", "lxc", "test", "xen", "qmp" (QEMUs that nobody manages)
 	Version string
 	Problem error // why it does not answer; nil for one that does
 }

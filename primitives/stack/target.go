@@ -12,7 +12,7 @@ import (
 // target is a hypervisor as a URI names it.
 // Source: https://libvirt.org/uri.html
 type target struct {
-	driver string // qemu, lxc, test, xen
+	driver string // qemu, lxc, test, xen, qmp
 	host   string // [user@]host[:port], "" is this machine
 	path   string // "/system", "/session", "/default", a file of the test driver
 	socket string // where libvirtd listens, "" is the usual place
@@ -100,14 +100,21 @@ func (t *target) check(text string) error {
 			t.path = "/system"
 			return nil
 		}
+	case "qmp":
+		if t.socket != "" {
+			return fmt.Errorf("%q: plain QEMU has a socket for each guest, which is found by itself", text)
+		}
+		if t.path == "/system" {
+			return nil
+		}
 	case "test":
 		if len(t.path) > 1 {
 			return nil
 		}
 	default:
-		return fmt.Errorf("%q has the driver %q: qemu, lxc, xen and test are known", text, t.driver)
+		return fmt.Errorf("%q has the driver %q: qemu, lxc, xen, qmp and test are known", text, t.driver)
 	}
-	return fmt.Errorf("%q: the driver %s has no %q (qemu: /system, /session; lxc, xen: /system; test: /default)", text, t.driver, t.path)
+	return fmt.Errorf("%q: the driver %s has no %q (qemu: /system, /session; lxc, xen, qmp: /system; test: /default)", text, t.driver, t.path)
 }
 
 // name is what libvirtd itself is told: to it everything is local.

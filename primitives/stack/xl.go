@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"ctys/primitives"
 )
@@ -21,7 +22,9 @@ type xlDomain struct {
 
 // xlLine is a line of "xl list", or of "xl list -v" with UUID, reason and more
 // behind.
-var xlLine = regexp.MustCompile(`^(.*?)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\d+\.\d+)(?:\s+([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}).*)?\s*$`)
+var xlLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(.*?)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s+(\d+\.\d+)(?:\s+([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}).*)?\s*$`)
+})
 
 // parseXLList reads the table of "xl list" or "xl list -v". A line that is no
 // domain's is an error: it could be the guest that is looked for. So is a table
@@ -34,7 +37,7 @@ func parseXLList(text string) ([]xlDomain, error) {
 	var domains []xlDomain
 	control := false
 	for _, line := range lines[1:] {
-		found := xlLine.FindStringSubmatch(line)
+		found := xlLine().FindStringSubmatch(line)
 		if found == nil {
 			return nil, fmt.Errorf("xl list has the line %q, which is no domain's", line)
 		}
@@ -56,14 +59,14 @@ func parseXLList(text string) ([]xlDomain, error) {
 // xlColumn is the state column: running, blocked, paused, shut down, why it shut
 // down (reboot, suspend, crash, watchdog, Soft reset), dying.
 // Source: list_domains in Xen's tools/xl/xl_list.c.
-var xlColumn = regexp.MustCompile(`^[r-][b-][p-][s-][-rscwS][d-]$`)
+var xlColumn = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[r-][b-][p-][s-][-rscwS][d-]$`) })
 
 // xlState reads the state column. A domain that has shut down, or is dying,
 // still holds its memory until the toolstack has cleaned it up ("--ps--"), and
 // is Off only when it is gone. One without a letter is ready to run and has no
 // processor at the moment.
 func xlState(column string) (State, string) {
-	if !xlColumn.MatchString(column) {
+	if !xlColumn().MatchString(column) {
 		return Unknown, fmt.Sprintf("xl's state %q is not known", column)
 	}
 	paused, shut, reason, dying := column[2] != '-', column[3] != '-', column[4], column[5] != '-'

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,12 +41,16 @@ func newFloor(t testing.TB) *floor {
 	}
 }
 
-// here starts a program that sees the floor's libvirtd as that of its host: in
-// a mount namespace of its own, with the private /run/libvirt over the host's.
+// here starts a program that sees the floor's libvirtd as that of its host, in
+// namespaces of its own: of mounts, with the private /run/libvirt over the
+// host's, and of processes, so that a QEMU of this machine's owner is not found
+// and taken down with the stack.
 func (f *floor) here(ctx context.Context, argv ...string) *exec.Cmd {
-	const script = `mount -t tmpfs -o mode=0755 tmpfs /run && mkdir /run/libvirt && mount --bind "$1" /run/libvirt && shift && exec "$@"`
-	words := []string{"--mount", "--propagation", "private", "sh", "-c", script, "sh", filepath.Join(f.libvirtd.Folder, "run")}
-	return exec.CommandContext(ctx, "unshare", append(words, argv...)...)
+	const script = `mount --make-rprivate / && mount -t proc proc /proc && mount -t tmpfs -o mode=0755 tmpfs /run && mkdir /run/libvirt && mount --bind "$1" /run/libvirt && shift && exec "$@"`
+	words := []string{"-c", script, "sh", filepath.Join(f.libvirtd.Folder, "run")}
+	command := exec.CommandContext(ctx, "sh", append(words, argv...)...)
+	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}
+	return command
 }
 
 // run makes sure that both guests run.

@@ -34,7 +34,7 @@ var baton = map[string]string{
 	"(*workers).give":    "sends into a channel with room for the one task that can be in it",
 	"(vmContext).Done":   "hands a channel on",
 	"Wait":               "the one place where the baton is put down for a call",
-	"ReadHead":           "runs a head in a runtime of its own, which its caller has just made",
+	"Load":               "runs a head in a runtime of its own, which its caller has just made",
 	"(Head).SubOptions":  "asks a grammar in a runtime of its own, which its caller has just made",
 }
 

@@ -22,6 +22,7 @@ type Options struct {
 	Name          string // host name, also that of an interface: up to 15 letters, digits and dashes; default "machine1" and so on
 	AuthorizedKey []byte // a line of authorized_keys(5) for root and operator, beside the rig's own
 	Desk          *Desk  // default: one of its own
+	NetAdmin      bool   // its root may change its network (capabilities(7), CAP_NET_ADMIN)
 }
 
 // Machine is one container that runs, or has run. Its accounts are root and
@@ -38,6 +39,7 @@ type Machine struct {
 
 	signer  ssh.Signer
 	index   int
+	extra   string // what its root may do beyond systemd-nspawn's own set
 	console string // log file
 
 	mu      sync.Mutex
@@ -64,6 +66,9 @@ func Start(t testing.TB, options Options) *Machine {
 	}
 	if !nameForm.MatchString(m.Name) {
 		t.Fatalf("machine name %q: a lower-case letter, then up to 14 letters, digits or dashes", m.Name)
+	}
+	if options.NetAdmin {
+		m.extra = "CAP_NET_ADMIN"
 	}
 	m.IP = fmt.Sprintf("198.18.0.%d", 1+m.index)
 	m.Address = m.IP + ":22"
@@ -117,7 +122,7 @@ mkdir -p /sys/fs/cgroup/$4
 echo $$ >/sys/fs/cgroup/$4/cgroup.procs
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 SYSTEMD_NSPAWN_API_VFS_WRITABLE=network
 exec systemd-nspawn --quiet --boot --register=no --keep-unit --directory=/run/disk/$1/root --machine=$1 \
-    --network-namespace-path=/run/netns/$1 --resolv-conf=off --timezone=off --console=read-only`
+    --network-namespace-path=/run/netns/$1 --capability=$5 --resolv-conf=off --timezone=off --console=read-only`
 
 // clearScript removes what a machine that is off leaves, and before that any
 // process: its keeper's end does not mean that all of them are gone.
@@ -168,7 +173,7 @@ func (m *Machine) run() (status int) {
 		return -1
 	}
 	defer func() { _ = console.Close() }()
-	box := m.Desk.inside(bootScript, m.Name, m.IP, m.MAC, m.group())
+	box := m.Desk.inside(bootScript, m.Name, m.IP, m.MAC, m.group(), m.extra)
 	box.Stdout, box.Stderr = console, console
 	err = box.Run()
 	var exit *exec.ExitError

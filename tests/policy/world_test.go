@@ -13,6 +13,7 @@ import (
 
 	"ctys/luabind"
 	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
 	"ctys/luabind/simulated"
 	"ctys/primitives"
 	"ctys/primitives/sim"
@@ -35,6 +36,8 @@ type scene struct {
 	desk      string         // machine on which ctys is called; "" is the operator's own
 	events    []luabind.Event
 	stopAt    string // the run is stopped when a step of this name begins
+	journal   *lastRecord
+	history   *journal.History // of an earlier run, which the next one resumes
 }
 
 func newScene(t testing.TB, build func(clock *sim.Clock) *sim.World) *scene {
@@ -102,7 +105,7 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	path := simulated.Path(s.overrides)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	runtime := luabind.New(simulated.Capabilities(s.world, s.desk), luabind.Options{
+	options := luabind.Options{
 		Authority: s.authority(path, action),
 		Inventory: s.inventory(),
 		Settings:  s.site,
@@ -115,7 +118,13 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 				stop()
 			}
 		},
-	})
+		History: s.history,
+	}
+	if s.journal != nil {
+		s.journal.stop = stop
+		options.Journal = s.journal
+	}
+	runtime := luabind.New(simulated.Capabilities(s.world, s.desk), options)
 	result, err := runtime.CallScript(ctx, action, "action", map[string]any{
 		"action": action, "type": kind, "subopts": subopts, "targets": list,
 		"options": map[string]any{"yes": s.yes, "types": s.types},

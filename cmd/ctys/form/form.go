@@ -49,7 +49,7 @@ type Target struct {
 
 // Unsupported is an option that is understood and not carried out.
 type Unsupported struct {
-	Option string // "-b async"
+	Option string // "-b stack"
 	Text   string // what it would do
 }
 

@@ -155,12 +155,12 @@ func TestOptions(t *testing.T) {
 
 func TestUnsupported(t *testing.T) {
 	for line, want := range map[string][]string{
-		"ctys -t pm -a cancel=reboot -b async lab01":           {"-b async"},
-		"ctys -t pm -a cancel=reboot -b 1,par lab01":           {"-b async"},
+		"ctys -t pm -a cancel=reboot -b async lab01":           nil,
+		"ctys -t pm -a cancel=reboot -b 1,stack lab01":         {"-b stack"},
 		"ctys -a list -b stack lab01":                          {"-b stack"},
 		"ctys -a list -M hello":                                {"-M"},
 		"ctys -a list lab01'(-M \"hello there\")' lab02":       {"-M"},
-		"ctys -a list '(-b on -M x)' lab01 lab02":              {"-b async", "-M"},
+		"ctys -a list '(-b on -M x)' lab01 lab02":              {"-M"},
 		"ctys -a list -b async lab01'(-b sync)'":               nil,
 		"ctys -a list -b sync,par -Z SUDO -z 1 -n lab01 lab02": nil,
 	} {

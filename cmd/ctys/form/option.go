@@ -103,19 +103,17 @@ func (o *Options) setOutput(format string) {
 // Unsupported are the settings in effect that this version does not carry out.
 func (o Options) Unsupported() []Unsupported {
 	var found []Unsupported
-	for _, mode := range o.Background {
-		switch mode {
-		case "async":
-			found = append(found, Unsupported{"-b async", "detaching the whole call and printing its job"})
-		case "stack":
-			found = append(found, Unsupported{"-b stack", "starting targets in the order of their stack"})
-		}
+	if slices.Contains(o.Background, "stack") {
+		found = append(found, Unsupported{"-b stack", "starting targets in the order of their stack"})
 	}
 	if o.Given("M") {
 		found = append(found, Unsupported{"-M", "printing a text before a target's output"})
 	}
 	return found
 }
+
+// Async tells whether the call is to go on by itself.
+func (o Options) Async() bool { return slices.Contains(o.Background, "async") }
 
 // replay carries out settings in order, so that the last one wins.
 func replay(settings []setting) Options {

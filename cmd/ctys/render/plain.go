@@ -61,6 +61,9 @@ func (r *Reader) line(event luabind.Event) (string, bool) {
 // verbose is the line about an event that is shown with -v only.
 func verbose(event luabind.Event) string {
 	words := []string{string(event.Kind)}
+	if event.Kind == luabind.KindKeep { // any other's key says again what follows
+		words = append(words, clean(event.Key))
+	}
 	for _, word := range []string{event.Op, event.Object, event.Effect, event.Text, event.State} {
 		if word != "" {
 			words = append(words, clean(word))

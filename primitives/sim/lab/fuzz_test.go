@@ -8,9 +8,9 @@ import (
 func FuzzMagic(f *testing.F) {
 	f.Add(append(bytes.Repeat([]byte{0xff}, 6), bytes.Repeat([]byte{1, 2, 3, 4, 5, 6}, 16)...))
 	f.Fuzz(func(t *testing.T, datagram []byte) {
-		mac, ok := magic(datagram)
-		if ok && !bytes.Contains(datagram, bytes.Repeat(mac[:], 16)) {
-			t.Errorf("%s is not in % x", mac, datagram)
+		mac, password, ok := magic(datagram)
+		if ok && !bytes.HasSuffix(datagram, append(bytes.Repeat(mac[:], 16), password...)) {
+			t.Errorf("%s with % x is not in % x", mac, password, datagram)
 		}
 	})
 }

@@ -190,8 +190,8 @@ func (l *Lab) openWake(ctx context.Context, broadcast string) error {
 			if err != nil && ctx.Err() != nil {
 				return
 			}
-			if mac, ok := magic(buffer[:n]); err == nil && ok {
-				l.world.WakeIn(broadcast, mac)
+			if mac, password, ok := magic(buffer[:n]); err == nil && ok {
+				l.world.WakeIn(broadcast, mac, password...)
 			}
 		}
 	})
@@ -199,15 +199,16 @@ func (l *Lab) openWake(ctx context.Context, broadcast string) error {
 }
 
 // magic finds the hardware address of a magic packet: six bytes of ff and
-// sixteen times the address, anywhere in the datagram (AMD, "Magic Packet
-// Technology", publication 20213).
-func magic(datagram []byte) (primitives.MAC, bool) {
-	for from := 0; from+102 <= len(datagram); from++ {
-		if mac, ok := magicAt(datagram[from : from+102]); ok {
-			return mac, true
+// sixteen times the address, anywhere in the datagram, and the SecureOn password,
+// which is what follows (AMD, "Magic Packet Technology", publication 20213).
+func magic(datagram []byte) (mac primitives.MAC, password []byte, ok bool) {
+	const length = 102
+	for from := 0; from+length <= len(datagram); from++ {
+		if mac, ok := magicAt(datagram[from : from+length]); ok {
+			return mac, datagram[from+length:], true
 		}
 	}
-	return primitives.MAC{}, false
+	return primitives.MAC{}, nil, false
 }
 
 func magicAt(part []byte) (mac primitives.MAC, ok bool) {

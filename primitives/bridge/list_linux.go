@@ -2,24 +2,22 @@ package bridge
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-func readSystem(context.Context) ([]Bridge, error) {
+// kernel is Linux's, through rtnetlink, sysfs and procfs.
+type kernel struct{}
+
+func (kernel) bridges() ([]Bridge, error) {
 	links, err := readLinks()
 	if err != nil {
 		return nil, err
 	}
-	return assemble(links, "/sys/class/net"), nil
+	return assemble(links), nil
 }
 
 // readLinks repeats a reading that a change in the kernel's table has
@@ -36,21 +34,21 @@ func readLinks() ([]netlink.Link, error) {
 	return links, nil
 }
 
-func assemble(links []netlink.Link, sysfs string) []Bridge {
+func assemble(links []netlink.Link) []Bridge {
 	slices.SortFunc(links, func(a, b netlink.Link) int { return cmp.Compare(a.Attrs().Index, b.Attrs().Index) })
 	var bridges []Bridge
 	for _, link := range links {
 		if link.Type() == "bridge" {
-			bridges = append(bridges, describe(link.Attrs(), links, sysfs))
+			bridges = append(bridges, describe(link.Attrs(), links))
 		}
 	}
 	return bridges
 }
 
-func describe(attrs *netlink.LinkAttrs, links []netlink.Link, sysfs string) Bridge {
+func describe(attrs *netlink.LinkAttrs, links []netlink.Link) Bridge {
 	described := Bridge{
 		Name: attrs.Name,
-		STP:  spanningTree(filepath.Join(sysfs, attrs.Name), attrs.Index),
+		STP:  spanningTree(attrs.Name, attrs.Index),
 		Up:   attrs.RawFlags&unix.IFF_UP != 0,
 	}
 	copy(described.MAC[:], attrs.HardwareAddr)
@@ -64,17 +62,8 @@ func describe(attrs *netlink.LinkAttrs, links []netlink.Link, sysfs string) Brid
 }
 
 // spanningTree tells whether a bridge takes part in the spanning tree, by the
-// kernel's hand (1) or a daemon's (2). The /sys of another network namespace
-// may show another interface by this name, so the index is compared.
-func spanningTree(folder string, index int) bool {
-	state := word(filepath.Join(folder, "bridge", "stp_state"))
-	return word(filepath.Join(folder, "ifindex")) == strconv.Itoa(index) && state != "" && state != "0"
-}
-
-func word(file string) string {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(content))
+// kernel's hand (1) or a daemon's (2).
+func spanningTree(name string, index int) bool {
+	state := sysfs(name, index).read("bridge/stp_state")
+	return state != "" && state != "0"
 }

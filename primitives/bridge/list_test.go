@@ -2,7 +2,6 @@ package bridge_test
 
 import (
 	"context"
-	"os"
 	"slices"
 	"testing"
 
@@ -12,8 +11,6 @@ import (
 	"ctys/primitives/bridge"
 	"ctys/tests/netns"
 )
-
-func TestMain(m *testing.M) { os.Exit(netns.Main(m)) }
 
 func link(t *testing.T, name, arguments string) {
 	t.Helper()
@@ -25,7 +22,7 @@ func TestList(t *testing.T) {
 	netns.Need(t)
 	list := func() []bridge.Bridge {
 		t.Helper()
-		all, err := bridge.New().List(t.Context())
+		all, err := bridge.New(bridge.Options{}).List(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,7 +58,7 @@ func TestList(t *testing.T) {
 func TestListEndsWithItsContext(t *testing.T) {
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := bridge.New().List(canceled); primitives.KindOf(err) != primitives.Canceled {
+	if _, err := bridge.New(bridge.Options{}).List(canceled); primitives.KindOf(err) != primitives.Canceled {
 		t.Errorf("got %v, want kind canceled", err)
 	}
 }
