@@ -96,13 +96,13 @@ end
 
 --- Tells one machine's end.
 function M.tell(run, name, e)
+  step.result(name, { op = run.op, state = e.state, seen_by = e.seen_by, text = e.text, data = e.data, error = e.error })
   local state, exit = e.state or "done", e.exit or 0
   run.names[state] = run.names[state] or {}
   table.insert(run.names[state], name)
   if run.keep then table.insert(run.keep, { name = name, value = e }) end
   if exit == 0 then run.reached = run.reached + 1 end
   if exit ~= run.exit then run.exit = run.exit and targets.fold{ run.exit, exit } or exit end
-  step.result(name, { op = run.op, state = e.state, seen_by = e.seen_by, text = e.text, data = e.data, error = e.error })
 end
 
 -- Calls fn, and meanwhile tells how many are done and looks after those that are
@@ -151,7 +151,8 @@ local function each(request, run, fn, ended)
     run.ended[i] = true
     run.done = run.done + 1
     if ended then ended(target) end
-    M.tell(run, target.name, e)
+    local told, err = pcall(M.tell, run, target.name, e)
+    if not told then M.tell(run, target.name, failure(err, target)) end -- its end is none: the others go on
   end
   task.finally(function()
     watched(run, function() task.map(run.list, one, crowd(request)) end)

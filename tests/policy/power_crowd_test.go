@@ -176,3 +176,19 @@ func TestMachinesThatWereNotAsked(t *testing.T) {
 		t.Errorf("%q, %q", state, failure)
 	}
 }
+
+// An end that a site's step words wrongly is an error of that machine, and keeps
+// no other from being asked.
+func TestAnEndThatIsNone(t *testing.T) {
+	s := bmcs(t, 10, func(int) bool { return false })
+	s.overrides = map[string]string{"power.lua": `
+		local M = require "stock.power"
+		local status = M.status
+		function M.status(target, wanted)
+		  if target.name == "bmc0001" then return { state = { "on" } } end
+		  return status(target, wanted)
+		end
+		return M`}
+	s.ends(s.power("status", nil, numberedUpTo(4)...), 1, "on: bmc[0000,0002-0003]\nunknown: bmc0001\n")
+	s.told(`option "state"`)
+}
