@@ -103,16 +103,30 @@ function M.need_bmcs(request, wanted)
   end
 end
 
+-- Where a row's BMC is: as it is written and, where the desk speaks to it, its
+-- addresses. A name that is not known is the request's own error, later.
+local function places(row, seconds)
+  local bmc = row.bmc
+  local list = { string.format("%s port %d%s", bmc.host, bmc.port or 623, bmc.via and " via " .. bmc.via or "") }
+  if bmc.via then return list end
+  local ok, addresses = pcall(function() return M.bmc(row):addresses{ deadline = seconds } end)
+  for _, address in ipairs(ok and addresses or {}) do list[#list + 1] = address end
+  return list
+end
+
 --- Rows that have one BMC are one machine, which must not be reset twice.
 function M.one_each(request, wanted)
+  if #request.targets == 1 then return end
+  local found = task.map(request.targets, function(target) return places(inventory.machine(target.name), wanted.timeout) end, { limit = 64 })
   local known = {}
-  for _, target in ipairs(request.targets) do
-    local bmc = inventory.machine(target.name).bmc
-    local place = string.format("%s port %d%s", bmc.host, bmc.port or 623, bmc.via and " via " .. bmc.via or "")
-    if known[place] then
-      targets.invalid(string.format("power %s: %s and %s have one BMC (%s), which would carry it out twice; name one of them", wanted.verb, known[place], target.name, place))
+  for i, target in ipairs(request.targets) do
+    for _, place in ipairs(found[i]) do
+      if known[place] and known[place] ~= i then
+        targets.invalid(string.format("power %s: %s and %s have one BMC (%s), which would carry it out twice; name one of them",
+          wanted.verb, request.targets[known[place]].name, target.name, place))
+      end
+      known[place] = i
     end
-    known[place] = target.name
   end
 end
 

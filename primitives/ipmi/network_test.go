@@ -209,3 +209,17 @@ func TestSetUpsOfOneLineHaveTagsOfTheirOwn(t *testing.T) {
 		seen[h.tag] = true
 	}
 }
+
+func TestWhereABMCIs(t *testing.T) {
+	c := New(Options{})
+	for host, want := range map[string]string{"192.0.2.7": "192.0.2.7:623", "2001:db8::7": "[2001:db8::7]:623", "::ffff:192.0.2.7": "192.0.2.7:623"} {
+		if got, err := c.Addresses(within5s(t), Target{Host: host}); err != nil || !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: %q, %v", host, got, err)
+		}
+	}
+	if got, err := c.Addresses(within5s(t), Target{Host: "localhost", Port: 6230}); err != nil || !slices.Contains(got, "127.0.0.1:6230") {
+		t.Errorf("localhost: %q, %v", got, err)
+	}
+	_, err := c.Addresses(within5s(t), Target{})
+	wantKind(t, err, primitives.Invalid, "no host is given")
+}

@@ -82,6 +82,11 @@ func (p *IPMI) ClearEvents(ctx context.Context, target ipmi.Target) error {
 // world understand.
 var deviceID = ipmi.Request{NetFn: 0x06, Command: 0x01}
 
+// Addresses is the address as it is written: the world has no names.
+func (p *IPMI) Addresses(_ context.Context, target ipmi.Target) ([]string, error) {
+	return []string{bmcAddress(target.Host, target.Port)}, nil
+}
+
 // Raw answers Get Device ID; any other command gets the completion code C1h. A
 // lost reply is as that of Control, but for a command that only reads.
 func (p *IPMI) Raw(ctx context.Context, target ipmi.Target, request ipmi.Request) (ipmi.Reply, error) {

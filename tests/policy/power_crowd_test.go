@@ -196,3 +196,25 @@ func TestAnEndThatIsNone(t *testing.T) {
 	s.ends(s.power("status", nil, numberedUpTo(4)...), 1, "on: bmc[0000,0002-0003]\nunknown: bmc0001\n")
 	s.told(`option "state"`)
 }
+
+// oneBMC is what a resolver says of several names of one BMC.
+type oneBMC struct{ luabind.IPMI }
+
+func (oneBMC) Addresses(context.Context, ipmi.Target) ([]string, error) {
+	return []string{"192.0.2.7:623"}, nil
+}
+
+// A BMC that two rows call by different names is one machine all the same.
+func TestNamesOfOneBMC(t *testing.T) {
+	for _, verb := range []string{"reset", "diag", "cycle"} {
+		s := rack(t)
+		s.bmcs = func(own luabind.IPMI) luabind.IPMI { return oneBMC{own} }
+		got := s.power(verb, nil, "lab02", "lab03")
+		if got.err == nil || !strings.Contains(got.err.Error(), "lab02 and lab03 have one BMC (192.0.2.7:623)") {
+			t.Errorf("%s: exit %d, %v", verb, got.exit, got.err)
+		}
+		if calls := s.world.Log(); len(calls) > 0 {
+			t.Errorf("%s: contacted: %v", verb, calls)
+		}
+	}
+}
