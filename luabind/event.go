@@ -108,9 +108,12 @@ func (f *forwarder) take(ctx context.Context, event Event) {
 		f.given(ctx, event)
 		return
 	}
-	f.numbers[theirs], _ = f.rt.write(event)
+	ours, _ := f.rt.write(event)
+	if theirs != 0 { // else the caller itself has said it
+		f.numbers[theirs] = ours
+	}
 	if event.Kind == KindReceipt {
-		f.keep(ctx, f.numbers[theirs])
+		f.keep(ctx, ours)
 	}
 }
 

@@ -30,6 +30,12 @@ type Head struct {
 	Touches []string
 	// Declared tells whether the head has a field touches, be it empty.
 	Declared bool
+
+	// Runs, Source and Tested are those of a driver (drivers.NAME): the beginnings
+	// of the command lines that it may run ("podman ps"), the documentation of its
+	// tool, and what it was tried on.
+	Runs           []string
+	Source, Tested string
 }
 
 // Authority is what the head gives its script.
@@ -198,7 +204,12 @@ func (r *headReader) script(name string, value lua.LValue) Head {
 var headKeys = map[string]bool{"what": true, "usage": true, "arguments": true, "examples": true, "grammar": true, "categories": true, "touches": true}
 
 func (r *headReader) head(head *Head, fields *lua.LTable) {
-	r.known(fields, "head", headKeys)
+	keys := headKeys
+	if isDriver(head.Name) {
+		keys = driverKeys
+		r.driver(head, fields)
+	}
+	r.known(fields, "head", keys)
 	head.What = r.text(fields, "what")
 	head.Usage = r.text(fields, "usage")
 	head.Examples = r.texts(fields, "examples")

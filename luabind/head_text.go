@@ -74,6 +74,9 @@ func (a *Argument) word() string {
 // Text is the help on a script: what it does, its arguments, examples, and
 // what it touches.
 func (h Head) Text() string {
+	if isDriver(h.Name) {
+		return h.driverText()
+	}
 	var b strings.Builder
 	if h.What != "" {
 		fmt.Fprintf(&b, "%s: %s\n", h.Name, h.What)

@@ -1,6 +1,9 @@
 package luabind
 
 import (
+	"context"
+	"time"
+
 	"ctys/luabind/inventory"
 	"ctys/primitives"
 
@@ -76,6 +79,12 @@ func (rt *Runtime) inventoryModule() *Module {
 				},
 			},
 			{
+				Name: "kept", Help: "What an earlier run has kept here of a machine by journal.receipt, such as how it is woken. A file that is damaged is told, and counts as none.",
+				Args: []Param{name}, Result: "what was kept, as plain data with kept_at (seconds since 1970); nil where nothing was, and on a machine other than the desk",
+				Example: `local kept = inventory.kept("lab01")`,
+				Run:     rt.inventoryKept,
+			},
+			{
 				Name: "setting", Help: "A setting of the site (site.lua).", Args: []Param{{Name: "name", Type: String, Required: true}},
 				Result: "its value, or its default; nil where it has neither", Example: `local most = inventory.setting("max_targets")`,
 				Run: func(c *Call) ([]lua.LValue, error) {
@@ -84,4 +93,30 @@ func (rt *Runtime) inventoryModule() *Module {
 			},
 		},
 	}
+}
+
+// keptRecord is what journal.Machines has of a machine.
+type keptRecord struct {
+	data map[string]any
+	at   time.Time
+}
+
+func (rt *Runtime) inventoryKept(c *Call) ([]lua.LValue, error) {
+	machines, name := rt.options.Machines, c.String("name")
+	if machines == nil {
+		return []lua.LValue{lua.LNil}, nil
+	}
+	kept, err := Wait(rt, func(context.Context) (kept keptRecord, err error) {
+		kept.data, kept.at, err = machines.Kept(name)
+		return kept, err
+	})
+	if err != nil {
+		rt.emit(Event{Kind: KindWarning, Text: err.Error()})
+	}
+	if err != nil || kept.data == nil {
+		return []lua.LValue{lua.LNil}, nil
+	}
+	table := rt.toLua(kept.data).(*lua.LTable)
+	table.RawSetString("kept_at", rt.toLua(kept.at))
+	return []lua.LValue{table}, nil
 }

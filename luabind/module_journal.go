@@ -3,6 +3,9 @@ package luabind
 import (
 	"context"
 
+	"ctys/luabind/journal"
+	"ctys/primitives"
+
 	lua "github.com/yuin/gopher-lua"
 )
 
@@ -24,8 +27,11 @@ func (rt *Runtime) journalModule() *Module {
 				Options: []Param{
 					{Name: "deadline", Type: Seconds, Default: 5.0},
 					{Name: "report", Type: Table, Help: "plain data that the caller gets as the result where the machine is gone before there is one"},
+					{Name: "keep", Type: Table, Help: "plain data about this machine that the caller has on disk before it answers, for later runs; see inventory.kept"},
+					{Name: "machine", Type: String, Default: "localhost", Help: "what this machine is called in what is kept, where it is the caller itself"},
 				},
-				Result:  "true; false where the caller did not answer in time",
+				Result:  "true; false where the caller did not answer in time, or could not keep what it was to",
+				Errors:  []primitives.Kind{primitives.Denied},
 				Example: `local told = journal.receipt{deadline = 5, report = {ran = {"web1"}}}`,
 				Run:     rt.journalReceipt,
 			},
@@ -70,18 +76,38 @@ func (rt *Runtime) journalReceipt(c *Call) ([]lua.LValue, error) {
 	if rt.options.Plan {
 		return []lua.LValue{lua.LTrue}, nil
 	}
-	event := Event{Kind: KindReceipt, Text: "the caller is asked for a receipt"}
-	if report, ok := fromLua(c.Lua("report")).(map[string]any); ok {
-		event.Data = report
-	}
+	report, _ := fromLua(c.Lua("report")).(map[string]any)
+	keep, _ := fromLua(c.Lua("keep")).(map[string]any)
+	event := Event{Kind: KindReceipt, Text: "the caller is asked for a receipt", Data: journal.ReceiptData(report, keep)}
 	number, err := rt.record(event)
 	if err == nil {
 		err = rt.syncJournal(number)
 	}
-	if err != nil || rt.options.Receipt == nil {
-		return []lua.LValue{lua.LTrue}, err
+	if err != nil {
+		return nil, err
+	}
+	if rt.options.Receipt == nil {
+		return rt.keepHere(c.String("machine"), event)
 	}
 	limit := seconds(c.Number("deadline"))
 	told, err := Wait(rt, func(ctx context.Context) (bool, error) { return rt.options.Receipt(ctx, number, limit), nil })
 	return []lua.LValue{lua.LBool(told)}, err
+}
+
+// keepHere is for a run whose caller is here. A script speaks for the machine
+// that it runs on, and for no other.
+func (rt *Runtime) keepHere(machine string, event Event) ([]lua.LValue, error) {
+	if _, keep := event.Receipt(); keep == nil {
+		return []lua.LValue{lua.LTrue}, nil
+	}
+	lost, err := Wait(rt, func(ctx context.Context) (lost, err error) {
+		if !rt.isSelf(ctx, machine) {
+			return nil, primitives.Errorf(primitives.Denied, "journal.receipt", machine, "this machine is not called so, and only what it says of itself is kept")
+		}
+		return KeepFor(machine, event, rt.options.Machines), nil
+	})
+	if lost != nil {
+		rt.emit(Event{Kind: KindWarning, Text: lost.Error()})
+	}
+	return []lua.LValue{lua.LBool(lost == nil)}, err
 }

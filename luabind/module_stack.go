@@ -23,7 +23,7 @@ func (rt *Runtime) stackModule() *Module {
 				Name: "hypervisors", Help: "The hypervisors that answer on a host. One that exists and does not answer raises; it is never left out.",
 				Options: []Param{{Name: "host", Type: String, Help: "through SSH; this machine where left out"},
 					{Name: "partial", Type: Boolean, Help: "one that does not answer is in the list, with a problem, and does not raise"}},
-				Result: `a list of {uri=…, type="qemu"|"lxc"|"test"|"xen"|"qmp", version=…, problem=…}`, Errors: stackErrors,
+				Result: `a list of {uri=…, type="qemu"|"lxc"|"test"|"xen"|"qmp"|a driver's name, version=…, problem=…}`, Errors: stackErrors,
 				Example: `for _, h in ipairs(stack.hypervisors()) do print(h.uri) end`,
 				Op: &Operation{Effect: Read, Object: rt.stackHost,
 					Do: func(ctx context.Context, c *Call) (any, error) {
@@ -46,7 +46,7 @@ func (rt *Runtime) stackModule() *Module {
 		},
 		Handles: []HandleType{{
 			Name:    "guest",
-			Help:    "A guest: uri, uuid, name, type, state, id, persistent, autostart, agent, macs, addresses, witness as they were seen at the time `at`.",
+			Help:    "A guest: uri, uuid, name, type, state, id, persistent, autostart, agent, asks (the mode to ask it with; nil: as is usual for its type), macs, addresses, witness as they were seen at the time `at`.",
 			Methods: rt.guestMethods(),
 		}},
 	}
@@ -59,9 +59,11 @@ func (rt *Runtime) stackHost(c *Call) string {
 	return rt.here()
 }
 
+// guestModes are the ways in which a guest is asked.
+var guestModes = []string{string(stack.ModeACPI), string(stack.ModeAgent), string(stack.ModeInitctl), string(stack.ModeSignal), string(stack.ModeParavirt)}
+
 func (rt *Runtime) guestMethods() []Function {
-	modes := []string{string(stack.ModeACPI), string(stack.ModeAgent), string(stack.ModeInitctl), string(stack.ModeSignal), string(stack.ModeParavirt)}
-	mode := Param{Name: "mode", Type: String, Required: true, OneOf: modes, Help: "there is no default on purpose"}
+	mode := Param{Name: "mode", Type: String, Required: true, OneOf: guestModes, Help: "there is no default on purpose"}
 	ask := func(call func(Stack, context.Context, stack.Ref, stack.Mode) error) func(context.Context, *Call) (any, error) {
 		return func(ctx context.Context, c *Call) (any, error) {
 			return nil, call(rt.caps.Stack, ctx, guestOf(c).Ref, stack.Mode(c.String("mode")))

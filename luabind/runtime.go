@@ -38,6 +38,10 @@ type Options struct {
 	// world: intents have their witness as beside a Journal.
 	Kept bool
 
+	// Machines is what a desk keeps of machines between runs; nil: nothing, as where
+	// the caller is elsewhere and keeps it.
+	Machines *journal.Machines
+
 	Inventory *inventory.Inventory // nil: empty
 	Settings  map[string]any       // of the site (inventory.Site.Values); nil: the defaults
 
@@ -137,6 +141,7 @@ func New(caps Capabilities, options Options) *Runtime {
 	if caps.Clock == nil {
 		caps.Clock = primitives.SystemClock{}
 	}
+	caps.Stack = withDrivers(caps, options.Path)
 	if options.Stdout == nil {
 		options.Stdout = os.Stdout
 	}

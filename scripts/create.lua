@@ -65,7 +65,7 @@ end
 --- the target that sends the packet, so it goes by the machine's name.
 function M.orders(request, wanted, machine)
   local orders = {}
-  for i, target in ipairs(targets.of(request)) do
+  for i, target in ipairs(steps.senders(request, wanted, machine)) do
     local order = steps.order(request, wanted, machine, target)
     orders[i] = { name = order.machine.name, order = order, target = target }
   end
@@ -163,7 +163,7 @@ end
 function M.wake(order, report)
   step.run("wake", function()
     if order.chassis then report.told = steps.chassis_on(order) end
-    if order.mac then
+    if order.macs then
       report.way = steps.way(order)
       report.told = (report.told and report.told .. "; " or "") .. steps.send(order, report.way)
       report.packets = 1

@@ -6,6 +6,7 @@
 -- A guest that carries the ctys that was called, one that a cluster manager
 -- starts again, one that a reboot would lose.
 
+local subnet = require "subnet"
 local targets = require "targets"
 local walk = require "walk"
 
@@ -13,15 +14,18 @@ local M = {}
 
 --- The machine on which ctys was called, as a hypervisor above it would know it.
 --- Its UUID may often be read by root alone, and a container sees its host's; the
---- addresses of its interfaces may be read by everybody.
+--- addresses of its interfaces may be read by everybody. Its subnets tell which
+--- segments its packets reach.
 function M.who_am_i()
   local ok, identity = pcall(shutdown.identity)
   local listed, cards = pcall(nic.list)
-  local macs = {}
+  local macs, subnets = {}, {}
   for _, card in ipairs(listed and cards or {}) do
     if card.kind == "physical" or card.kind == "veth" then macs[#macs + 1] = card.mac end
+    local net = subnet.of(card)
+    if net then subnets[#subnets + 1] = net.prefix end
   end
-  return { uuid = ok and identity.product_uuid or nil, macs = macs }
+  return { uuid = ok and identity.product_uuid or nil, macs = macs, subnets = subnets }
 end
 
 local function same_uuid(a, b)
@@ -97,6 +101,17 @@ local function refuse_transient(order, guest)
   step.warn(message)
 end
 
+-- Managed save is for guests whose memory can be put into a file that their
+-- hypervisor finds again: not for containers, and not for what it forgets.
+local function refuse_unsaved(order, guest)
+  if order.wanted.method ~= "suspend" then return end
+  local why = guest.type == "lxc" and "a container, which cannot be saved" or M.is_lost_when_off(guest) and "transient, and its hypervisor saves only what is defined"
+  if not why then return end
+  local message = string.format("%s is %s", guest.name, why)
+  if not step.planning() then targets.refuse(message .. "; say PAUSE or POWEROFF") end
+  step.warn(message)
+end
+
 --- A machine takes along what it carries. What the request leaves on, by its type
 --- or address or by -T, must not lose its power with it unasked.
 ---@param all table[] guests of the machine
@@ -138,6 +153,7 @@ function M.stack(order, list)
     if inside then refuse_if_inside(order, inside) end
     refuse_xen(guest)
     refuse_transient(order, guest)
+    refuse_unsaved(order, guest)
     if row then refuse_if_managed(order, row) end
     for _, inner in ipairs(row and not order.checked and M.rows_in(row.name) or {}) do
       refuse_if_managed(order, inner)

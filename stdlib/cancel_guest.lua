@@ -40,6 +40,41 @@ function M.still_on(guest, order, deadline)
     now.state, deadline, now.cause and " (" .. tostring(now.cause) .. ")" or "", math.ceil(deadline)) }, 0)
 end
 
+--- Cuts a guest off at the hypervisor that carries it.
+function M.destroy(guest)
+  ladder.destroy(guest)
+  return "off, destroyed"
+end
+
+-- The shortest wait in which a hypervisor can still say what it sees.
+local A_LOOK = 1
+
+local unclear = { timeout = true, unreachable = true }
+
+-- Asks a guest's hypervisor once, and sees the guest in the state that comes of
+-- it, also where the answer is late or lost: a large memory takes its time.
+local function bring_to(guest, method, state, seconds)
+  local finish = task.now() + seconds
+  local ok, err = pcall(task.deadline, math.max(seconds, A_LOOK), guest[method], guest)
+  if not ok and not unclear[err.kind] then error(err, 0) end
+  local seen, why = pcall(guest.await, guest, { states = { state }, deadline = math.max(finish - task.now(), A_LOOK) })
+  if seen then return state end
+  error({ kind = why.kind or "internal", op = "cancel", host = guest.name, message = string.format(
+    "asked for %s once, and not seen %s: %s", method, state, tostring(why.message or why)) }, 0)
+end
+
+--- Stops a guest in memory.
+function M.pause(guest, seconds)
+  if guest.state == "paused" or ladder.is_off(guest) then return guest.state end
+  return bring_to(guest, "suspend", "paused", seconds)
+end
+
+--- Puts a guest's memory away; it goes on from there when it is started.
+function M.suspend(guest, seconds)
+  if ladder.is_off(guest) then return guest.state end
+  return bring_to(guest, "managed_save", "saved", seconds)
+end
+
 local function inner_order(row, order, finish, level)
   return {
     machine = row.name, by = order.by, yes = order.yes, desk = order.desk,

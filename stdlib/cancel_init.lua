@@ -2,9 +2,9 @@
 -- guest only: its hypervisor is not asked for anything but what it sees.
 
 local goal = require "goal"
+local goals = require "cancel_goal"
 local guests = require "cancel_guest"
 local ladder = require "ladder"
-local machines = require "cancel_machine"
 local reboot = require "cancel_reboot"
 local walk = require "walk"
 
@@ -19,7 +19,7 @@ end
 local function tell(guest, row, order, finish)
   local level = order.wanted.level
   if walk.carries(row) or (order.carry or {})[row.name] then return guests.climb(guest, row, order, finish, level).boot_id end
-  local before = level == 6 and not step.planning() and machines.boot_id(row.name) or nil
+  local before = level == 6 and not step.planning() and goals.boot_id_of(row.name)() or nil
   task.deadline(math.max(finish - task.now(), 0), action.shut_down, { machine = row.name, method = "runlevel", level = level, guest = guest })
   step.progress("told its own system")
   return before
@@ -39,7 +39,7 @@ function M.guest(guest, order, deadline)
     if ladder.wait_off(guest, finish - task.now()) then return "off" end
     fail(guest, "timeout", string.format("told to go to run level 0, still on after %g s and left so", deadline))
   elseif level == 6 then
-    local seen = goal.rebooted(row.name, before, finish - task.now(), function() return machines.boot_id(row.name) end)
+    local seen = goal.rebooted(row.name, before, finish - task.now(), goals.boot_id_of(row.name))
     if seen.exit then fail(guest, "internal", seen.text) end
     reboot.start_inside(row, guests.ran_inside[guest.uuid])
     return "rebooted"

@@ -9,52 +9,35 @@ local walk = require "walk"
 
 local M = {}
 
+-- What the system calls a method that it does to itself.
+local system_word = { pause = "suspend", suspend = "hibernate" }
+
 local function request_of(order)
-  return { method = requests.machine_method(order.wanted), level = order.wanted.method == "init" and order.wanted.level or nil }
+  local method = requests.machine_method(order.wanted)
+  return { method = system_word[method] or method, level = order.wanted.method == "init" and order.wanted.level or nil }
 end
 
-local planned_only = { pause = "suspend %s to RAM", suspend = "hibernate %s" }
-
+--- Whether its system can do what the method asks of it; it raises otherwise.
 function M.can_go_down(order)
-  if planned_only[order.wanted.method] or reset.by_bmc(order) then return end
-  shutdown.supported(request_of(order))
+  if not reset.by_bmc(order) then shutdown.supported(request_of(order)) end
 end
 
-function M.own_boot_id()
-  local ok, identity = pcall(shutdown.identity)
-  return ok and identity.boot_id or nil
+-- Which boot of the machine this is, and how long it has slept in it.
+local function identity()
+  local ok, known = pcall(shutdown.identity)
+  return ok and known or {}
 end
 
--- What a machine says of itself now; nothing where it does not answer.
-local function witness(machine, level)
-  local ok, told = pcall(task.deadline, 15, action.at, machine, "cancel", { machine = machine, level = level }, { call = "witness" })
-  return ok and told or {}
+--- What a look afterwards is compared with.
+function M.note_witness(report)
+  local now = identity()
+  report.boot_id, report.slept = now.boot_id, now.slept
 end
 
-function M.boot_id(machine)
-  return witness(machine).boot_id
-end
-
-function M.in_run_level(order)
-  return witness(order.machine, order.wanted.level).in_run_level
-end
-
--- Whether a machine that is off is where the method would have brought it.
-local function ends_off(wanted)
-  return not wanted.self or wanted.method == "poweroff" or wanted.level == 0
-end
-
---- A machine that does not answer and is off by the word of its BMC or of the
---- hypervisor above it: nothing runs on it. Nil where nobody says so.
----@param err table why it could not be asked; one that was asked may have been
---- cut off in the middle, with what ran on it
----@return targets.End?
-function M.is_off_already(order, err)
-  local never_begun = err.op == "remote.connect" and (err.kind == "unreachable" or err.kind == "timeout")
-  if not never_begun or not ends_off(order.wanted) then return nil end
-  local seen = power.state(order.machine)
-  if seen.state ~= "off" then return nil end
-  return { state = "off", seen_by = seen.seen_by, text = string.format("%s is off already, by the word of its %s", order.machine, seen.seen_by) }
+--- Which boot of the machine this is, and whether it is in the run level of the
+--- order.
+function M.witness(order)
+  return { boot_id = identity().boot_id, in_run_level = order.level and shutdown.in_run_level(order.level) or nil }
 end
 
 local function barred(report, why, kind)
@@ -63,15 +46,23 @@ local function barred(report, why, kind)
   return false
 end
 
--- What is not off now: guests that were cancelled, others, and those of which
--- their hypervisor says what nobody knows.
+-- The state in which a method leaves what runs here before the machine itself.
+local goal_of = { shut_down = "off", pause = "paused", suspend = "saved" }
+
+local function reached(guest, goal)
+  return goal == "paused" and (guest.state == "paused" or guest.state == "suspended")
+end
+
+-- What is neither off nor at its goal now: guests that were cancelled, others,
+-- and those of which their hypervisor says what nobody knows.
 local function look_again(order, report, policy)
   local cancelled, back, others, unknown = {}, {}, {}, {}
+  local goal = goal_of[requests.method(order.wanted)]
   for _, guest in ipairs(report.guests) do cancelled[guest.uri .. " " .. guest.uuid] = true end
   for _, guest in ipairs(walk.not_off(policy.walk(order, report))) do
     local list = cancelled[guest.uri .. " " .. guest.uuid] and back or others
     if power.of_guest(guest) == "unknown" then list = unknown end
-    list[#list + 1] = guest
+    if not reached(guest, goal) then list[#list + 1] = guest end
   end
   return back, others, unknown
 end
@@ -88,23 +79,24 @@ local function by_force(order, report, policy)
     for _, guest in ipairs(list) do name(guest.name) end
   end
   for _, guest in ipairs(report.unseen or {}) do name(guest) end
-  if #unseen > 0 then step.warn("FORCE: not seen off: " .. table.concat(unseen, ", ")) end
+  local goal = goal_of[requests.method(order.wanted)]
+  if #unseen > 0 then step.warn(string.format("FORCE: not seen %s: %s", goal, table.concat(unseen, ", "))) end
   report.exit = 0
   return true
 end
 
 --- Only when every guest has reached its goal, by its hypervisor's word now.
 function M.may_go_down(order, report, policy)
-  local leaves = requests.method(order.wanted) ~= "shut_down"
-  if order.wanted.force and not leaves then return by_force(order, report, policy) end
-  if report.exit ~= 0 then return barred(report, "not off: " .. table.concat(stacks.failures(report), ", ")) end
-  if leaves then return true end
+  local goal = goal_of[requests.method(order.wanted)]
+  if order.wanted.force and goal then return by_force(order, report, policy) end
+  if report.exit ~= 0 then return barred(report, string.format("not %s: %s", goal or "done", table.concat(stacks.failures(report), ", "))) end
+  if not goal then return true end
   local ok, back, others, unknown = pcall(look_again, order, report, policy)
   if not ok then return barred(report, "cannot be looked at again: " .. tostring(back.message or back), back.kind) end
   if report.silent then return barred(report, "cannot be looked at again: " .. report.silent.message, report.silent.kind) end
-  if #unknown > 0 then return barred(report, string.format("not known to be off: %s (%s)", targets.names(unknown), unknown[1].cause or unknown[1].state)) end
+  if #unknown > 0 then return barred(report, string.format("not known to be %s: %s (%s)", goal, targets.names(unknown), unknown[1].cause or unknown[1].state)) end
   if #back > 0 then return barred(report, "somebody has started meanwhile: " .. targets.names(back)) end
-  if #others > 0 then return barred(report, "not off, and not among what was cancelled: " .. targets.names(others)) end
+  if #others > 0 then return barred(report, string.format("not %s, and not among what was cancelled: %s", goal, targets.names(others))) end
   return true
 end
 
@@ -132,14 +124,63 @@ function M.delay(order)
   return wanted.timeout or inventory.setting("announce_delay")
 end
 
+-- Seconds after which a look at the guests is too old to take the machine down.
+local FRESH = 1
+
+--- Whether a look at a moment may still be gone by.
+function M.is_fresh(looked) return task.now() - looked <= FRESH end
+
+local function say(order, words)
+  shutdown.announce{ message = string.format("ctys: %s of %s %s", string.upper(order.wanted.method), order.machine, words) }
+end
+
+--- Tells the users of the machine, and waits the delay.
+function M.announce(order, policy)
+  local delay = M.delay(order)
+  task.finally(function()
+    say(order, string.format("in %g s, asked for by %s", delay, order.by))
+    step.run(string.format("announced, %g s", delay), function() task.sleep(delay) end, { deadline = delay })
+  end, function(stopped)
+    if stopped then policy.call_off(order) end
+  end)
+end
+
+--- Tells them that it does not come to it: the run was stopped, a guest was
+--- started during the delay, or the way back was lost.
+function M.call_off(order) say(order, "was called off") end
+
+-- How long the caller may take to have what it is told on disk.
+local RECEIPT = 5
+
+--- What the caller has on disk before the machine goes: how it ended so far, and
+--- how it is woken. False where the caller does not say so.
+function M.tell(order, report)
+  local row, keep = inventory.machine(order.machine) or {}, nil
+  if report.way_back then
+    keep = { way_back = report.way_back, ran = report.ran, method = order.wanted.method, address = row.address }
+  end
+  local told = journal.receipt{ deadline = RECEIPT, keep = keep, machine = not action.here() and order.machine or nil,
+    report = { exit = 0, boot_id = report.boot_id, slept = report.slept, ran = report.ran, guests = report.guests, way_back = report.way_back, unarmed = report.unarmed } }
+  if not told then step.warn("the caller has not said in " .. RECEIPT .. " s that it has what it needs to know" .. (keep and ", the way back among it" or "")) end
+  return told
+end
+
+--- Why the machine stays up though its stack is cancelled, and true where FORCE
+--- goes on without the way back. A RESET that is a power-off never does: it would
+--- end there.
+function M.not_armed(order, report, err)
+  local why = "not armed for the magic packet: " .. tostring(type(err) == "table" and err.message or err)
+  report.way_back = nil
+  if order.wanted.force and not reset.by_packet(order) then
+    report.unarmed = why
+    step.warn(string.format("FORCE: %s is %s", order.machine, why))
+    return true
+  end
+  return barred(report, why, type(err) == "table" and err.kind or "internal")
+end
+
 function M.apply(order)
   if reset.by_bmc(order) then return { via = "bmc" } end
-  local only = planned_only[order.wanted.method]
-  if order.wanted.method == "reset" then only = "power %s off, see it off and send it a magic packet" end
-  if only then
-    step.would(only:format(order.machine))
-    return { via = "plan" }
-  end
   local request = request_of(order)
   request.machine = order.machine
   return shutdown.apply(request)

@@ -39,6 +39,7 @@ end
 
 --- Takes a guest down, sees it off, starts it, and what ran in it.
 function M.guest(guest, order, policy)
+  if ladder.is_off(guest) then return "off" end
   if checks.is_lost_when_off(guest) and not step.planning() then
     error({ kind = "unsupported", op = "cancel", host = guest.name, message = "it is transient: once off, nothing could start it again" }, 0)
   end
@@ -73,7 +74,7 @@ end
 function M.start_again(order)
   local there, report = {}, { exit = 0, guests = {} }
   for _, guest in ipairs(walk.guests()) do there[guest.uuid] = guest end
-  stacks.each(order.ran or {}, function(ran) return start_one(ran, there[ran.uuid], order.machine) end, report)
+  stacks.all(order.ran or {}, function(ran) return start_one(ran, there[ran.uuid], order.machine) end, report)
   return report
 end
 

@@ -3,6 +3,7 @@
 local requests = require "cancel_request"
 local stacks = require "cancel_stack"
 local targets = require "targets"
+local way_back = require "way_back"
 
 local M = {}
 
@@ -13,10 +14,28 @@ function M.failed(order, told)
     error = { kind = told.kind or kind or "busy", op = "cancel", host = order.machine, message = why } }
 end
 
---- A machine that was put to sleep; this version only plans it.
-function M.asleep(order)
-  local state = order.wanted.method == "pause" and "suspended" or "hibernated"
-  return { state = state, text = string.format("%s would be %s", order.machine, state) }
+-- Whether the way back is on disk here, whatever became of the receipt.
+local function is_kept(order, told)
+  local back = way_back.kept(order.machine)
+  return back ~= nil and back.armed_at == told.way_back.armed_at
+end
+
+--- The end with the way back. One that was asked for and did not get here is a
+--- goal that was missed, also where the machine is off; a machine that was woken
+--- already, or is up, needs none.
+function M.with_way_back(order, told, seen)
+  if order.wanted.method == "reset" or step.planning() then return seen end
+  if told.unarmed then seen.text = seen.text .. "; " .. told.unarmed end
+  if not told.way_back then return seen end
+  local kept = is_kept(order, told)
+  seen.text = string.format("%s; woken by %s%s", seen.text, way_back.words(told.way_back), kept and "" or ", which is not kept here")
+  seen.data = seen.data or {}
+  seen.data.way_back = told.way_back
+  if not kept and (seen.exit or 0) == 0 then
+    seen.exit = 1
+    seen.error = { kind = "unreachable", op = "cancel", host = order.machine, message = seen.text }
+  end
+  return seen
 end
 
 -- What was looked for: a machine may carry guests of other types than -T names.

@@ -8,19 +8,27 @@ local targets = require "targets"
 
 local M = {}
 
-local later = { "wol", "pause", "suspend" }
+--- The sub-options, checked; a bad one ends the request before any contact.
+function M.parse(request)
+  local grammar = require("cancel_grammar").parse -- the desk alone needs it, not each machine
+  local wanted = grammar(request.subopts or "", { type = request.type, targets = #(request.targets or {}) })
+  for _, hint in ipairs(wanted.hints or {}) do step.note(hint) end
+  return wanted
+end
 
---- What this version only plans is refused before anything is contacted.
+--- TIMEOUT:0 leaves no guest any time.
+function M.confirm_timeout(wanted)
+  if wanted.timeout ~= 0 or wanted.force or step.planning() then return end
+  if not step.confirm("TIMEOUT:0 destroys every guest at once. Go on?") then
+    targets.refuse('"TIMEOUT:0" goes to the deadline at once: add FORCE, or --yes')
+  end
+end
+
+--- What this version does not do is refused before anything is contacted.
 function M.in_this_version(wanted)
   choose.in_this_version(wanted.type)
   if wanted.viewers == "client" then targets.invalid('CANCEL: "CLIENT": not in this version, which keeps no consoles open') end
-  if step.planning() then return end
-  for _, word in ipairs(later) do
-    if wanted[word] == true or wanted.method == word then
-      targets.invalid(string.format('CANCEL: "%s": not in this version; --plan shows what it would do', word:upper()))
-    end
-  end
-  if wanted.viewers == "both" then targets.invalid('CANCEL: "BOTH": not in this version, which keeps no consoles open; say SERVER') end
+  if wanted.viewers == "both" and not step.planning() then targets.invalid('CANCEL: "BOTH": not in this version, which keeps no consoles open; say SERVER') end
 end
 
 local function is_target(row, target)
@@ -62,6 +70,7 @@ function M.order(request, wanted, target)
     by = request.options and request.options.by or "an operator",
     desk = caller,
     has_bmc = row ~= nil and row.bmc ~= nil,
+    waker = row and row.waker,
   }
 end
 
@@ -82,10 +91,16 @@ function M.method(wanted)
   return "shut_down"
 end
 
---- What the method does to the machine itself.
+--- What the method does to the machine itself. A RESET that its BMC does not do
+--- is a power-off, from which it is woken.
 function M.machine_method(wanted)
   if wanted.method == "init" then return wanted.level == 0 and "poweroff" or wanted.level == 6 and "reboot" or "runlevel" end
-  return wanted.method == "reset" and "reboot" or wanted.method
+  return wanted.method == "reset" and "poweroff" or wanted.method
+end
+
+--- Whether the machine only sleeps, and its system goes on when it wakes.
+function M.sleeps(wanted)
+  return wanted.method == "pause" or wanted.method == "suspend"
 end
 
 return M

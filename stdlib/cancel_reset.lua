@@ -3,11 +3,12 @@
 -- The machine cancels what runs on it and announces the reset, as for any
 -- method; then the desk, which speaks to BMCs, resets it and sees another boot
 -- of it. Without a BMC a RESET is a power-off from which a magic packet brings
--- the machine back, which this version only plans.
+-- the machine back: see stdlib/cancel_wake.lua.
 
 local goal = require "goal"
 local power = require "power"
 local targets = require "targets"
+local wakes = require "cancel_wake"
 local walk = require "walk"
 
 local M = {}
@@ -22,14 +23,10 @@ function M.by_bmc(order)
   return order.wanted.method == "reset" and order.wanted.self and order.has_bmc
 end
 
---- What this version only plans is refused before anything is contacted.
-function M.in_this_version(request, wanted)
-  if wanted.method ~= "reset" or not wanted.self or step.planning() then return end
-  for _, target in ipairs(targets.of(request)) do
-    if not row_of(target.name) then
-      targets.invalid(string.format('CANCEL: "RESET": the inventory has no bmc for %s, and POWEROFF with WOL and a wake, which stands for RESET then, is not in this version; --plan shows what it would do', target.name))
-    end
-  end
+--- Whether it is powered off and woken by a magic packet, since nobody has
+--- another way to it.
+function M.by_packet(order)
+  return order.wanted.method == "reset" and order.wanted.self and not order.has_bmc
 end
 
 -- Before anything is touched: its BMC answers, and there is something to reset.
@@ -45,6 +42,7 @@ local stuck = { unreachable = true, timeout = true }
 --- resets by its BMC also a machine that lets nobody in.
 ---@param carry fun(): table
 function M.carry(order, carry)
+  if M.by_packet(order) then wakes.check_waker(order) end
   if not M.by_bmc(order) then return carry() end
   can_be_reset(order)
   local ok, told = pcall(carry)

@@ -1,8 +1,10 @@
 -- cancel_stack: everything on a machine that CANCEL takes down: found, chosen, and asked
 -- side by side.
 
+local checks = require "cancel_checks"
 local choose = require "choose"
 local power = require "power"
+local requests = require "cancel_request"
 local walk = require "walk"
 
 local M = {}
@@ -68,6 +70,17 @@ function M.choose(order, all)
     if walk.among(guest, order.types) then list[#list + 1] = guest end
   end
   return list
+end
+
+--- What is refused before anything is touched, for the guests that the request
+--- means and, with SELF, for all that the machine takes along.
+---@param all table[] guests of the machine
+---@param list table[] those that the request names
+function M.check(order, all, list)
+  local method = requests.method(order.wanted)
+  if method == "leave" then return end
+  checks.stack(order, order.wanted.self and all or list)
+  if order.wanted.self and method ~= "init" then checks.taken_along(order, all, list) end
 end
 
 -- Says which guests are taken for carrying nothing because nobody could look.
@@ -148,7 +161,7 @@ end
 
 --- Every guest is asked before any is waited for; one that fails never keeps
 --- another from being asked.
-function M.each(list, fn, report)
+function M.all(list, fn, report)
   task.settle(by_uri(list), function(group)
     task.settle(group, function(guest)
       local began = task.now()
@@ -158,22 +171,28 @@ function M.each(list, fn, report)
   end)
 end
 
---- The same, but one guest when all others have reached their goal: ctys itself
---- runs in it.
-function M.each_but(last, list, fn, order, report)
-  if not last then return M.each(list, fn, report) end
+-- The same, but one guest when all others have reached their goal: ctys itself
+-- runs in it.
+local function all_but(last, list, fn, order, report)
   local others = {}
   for _, guest in ipairs(list) do
     if guest ~= last then others[#others + 1] = guest end
   end
-  M.each(others, fn, report)
+  M.all(others, fn, report)
   order.with_desk = last.uuid
-  M.each({ last }, function(guest)
+  M.all({ last }, function(guest)
     if report.exit ~= 0 then
       error({ kind = "busy", op = "cancel", host = guest.name, message = "ctys runs in it and others are still on: it was left alone" }, 0)
     end
     return fn(guest)
   end, report)
+end
+
+--- Calls fn for each guest of an order, the one that ctys runs in last.
+function M.each(order, list, fn, report)
+  local last = checks.last(order, list)
+  if last then return all_but(last, list, fn, order, report) end
+  M.all(list, fn, report)
 end
 
 --- What did not reach its goal, in words, and the kind of the first failure.

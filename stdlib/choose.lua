@@ -18,9 +18,6 @@ local M = {}
 --- A type of guest that this version cannot act on is refused before anything
 --- is contacted; Xen's can be planned.
 function M.in_this_version(type)
-  if type == "vbox" or type == "vmw" then
-    targets.invalid(string.format('"-t %s": this version has no driver for it; it knows xen, kvm, qemu, lxc and vm', type))
-  end
   if type == "xen" and not step.planning() then targets.invalid('"-t xen": not in this version; --plan shows what it would do') end
 end
 

@@ -2,18 +2,16 @@
 -- to is scripts/create.lua; a site replaces a step there.
 
 local choose = require "choose"
+local create_way = require "create_way"
 local ladder = require "ladder"
 local observe = require "observe"
 local power = require "power"
 local resolve = require "resolve"
 local targets = require "targets"
 local walk = require "walk"
+local way_back = require "way_back"
 
 local M = {}
-
--- Where a packet goes that is to be broadcast and nobody says where: to the
--- segment of who sends it (RFC 919).
-local LIMITED_BROADCAST = "255.255.255.255"
 
 -- What one probe may take, for the lengths that are shown.
 local PROBE = 1
@@ -87,7 +85,17 @@ function M.resolve(wanted)
   end
   local machine = resolve.machine(wanted.address, wanted.addresses)
   resolve.note_record(wanted.address, machine)
+  machine.back = wanted.wol and way_back.kept(machine.name) or nil
   return machine
+end
+
+--- Who sends the packet: the TARGETs, else the machine that the way back or its
+--- row names, else this host.
+function M.senders(request, wanted, machine)
+  local by = #(request.targets or {}) == 0 and wanted.wol and machine and (machine.back and machine.back.by or machine.waker)
+  if not by then return targets.of(request) end
+  step.note(string.format("%s sends the packet for %s", by, machine.name))
+  return { { name = by, options = {} } }
 end
 
 local function is_target(machine, target)
@@ -134,15 +142,15 @@ end
 -- Each way of waking needs only what it uses.
 local function ways(wanted, machine)
   local packet, chassis = wanted.wol, wanted.ipmi
-  local mac = wanted.bmac or machine.mac
-  if packet and not mac and machine.has_bmc then packet, chassis = false, true end
-  if packet and not mac then
+  local macs = create_way.macs(wanted, machine)
+  if packet and not macs and machine.has_bmc then packet, chassis = false, true end
+  if packet and not macs then
     targets.invalid(string.format('CREATE: "%s": the MAC of %s is not known; add M:<mac>, or BMAC:<mac> beside BROADCAST', wanted.address.text, machine.name))
   end
   if chassis and not machine.has_bmc then
     targets.invalid(string.format('CREATE: "IPMI": the inventory has no bmc for %s', machine.name))
   end
-  return packet and mac or nil, chassis
+  return packet and macs or nil, chassis
 end
 
 --- What travels to a target: plain data. It is complete, or kind invalid.
@@ -159,7 +167,7 @@ function M.order(request, wanted, machine, target)
   end
   if wanted.type == "pm" and not order.itself then
     needs_address(wanted, order.machine)
-    order.mac, order.chassis = ways(wanted, order.machine)
+    order.macs, order.chassis = ways(wanted, order.machine)
   end
   if not order.itself then
     order.ping, order.sshping = ping(wanted, order.machine), sshping(wanted)
@@ -169,28 +177,7 @@ end
 
 -- Waking ---------------------------------------------------------------------
 
---- How the packet leaves: as the request says, else as the machine's row, else
---- as a raw frame on the first interface here.
-function M.way(order)
-  local wanted, machine = order.wanted, order.machine
-  if wanted.interface then return { interface = wanted.interface } end
-  if wanted.broadcast then
-    local address = wanted.broadcast.address or machine.broadcast
-    if not address then
-      address = LIMITED_BROADCAST
-      step.note("BROADCAST without an address: " .. address .. ", which stays in the segment")
-    end
-    return { address = address, port = wanted.port or (not wanted.broadcast.address and machine.broadcast_port or nil) }
-  end
-  if machine.broadcast then return { address = machine.broadcast, port = machine.broadcast_port } end
-  return { interface = nic.default().name }
-end
-
---- Sends one packet and says which way it took.
-function M.send(order, way)
-  local sent = wol.send{ mac = order.mac, interface = way.interface, address = way.address, port = way.port }
-  return string.format("%s by %s to %s%s", order.mac, sent.way, sent.destination, way.interface and " on " .. way.interface or "")
-end
+M.way, M.send = create_way.way, create_way.send
 
 --- Chassis power on at the machine's BMC, and seen on there.
 ---@return string told

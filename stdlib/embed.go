@@ -4,7 +4,8 @@ package stdlib
 
 import "embed"
 
-// FS holds the modules; `require "subopts"` reads subopts.lua.
+// FS holds the modules; `require "subopts"` reads subopts.lua. Drivers of
+// hypervisors are in the folder drivers.
 //
-//go:embed *.lua
+//go:embed *.lua drivers
 var FS embed.FS

@@ -9,6 +9,7 @@
 -- request, that record here, and silence on every probe. That is worded so:
 -- nobody has seen the machine off.
 
+local moment = require "moment"
 local power = require "power"
 
 local M = {}
@@ -19,12 +20,6 @@ local SILENT, LOOK_EVERY = 10, 1
 
 local function clock(time)
   return string.format("%.0f s", time)
-end
-
--- The time of day of a moment, in UTC.
-local function hour(moment)
-  local second = math.floor(moment) % 86400
-  return string.format("%02d:%02d:%02d UTC", math.floor(second / 3600), math.floor(second / 60) % 60, second % 60)
 end
 
 -- The end of a machine that missed its goal, or was not seen to reach it: who
@@ -61,7 +56,8 @@ local function seen_off(machine, seconds)
   })
 end
 
-local function silent(machine, row, report, seconds)
+-- The moment since which nobody answers, or nil where somebody does.
+local function silence(machine, row, seconds)
   local gone_since
   local gone = poll(seconds, function()
     if power.answers(row.address or machine, row.port) then
@@ -71,16 +67,24 @@ local function silent(machine, row, report, seconds)
     gone_since = gone_since or task.now()
     return task.now() - gone_since >= SILENT
   end)
-  if not gone then
+  return gone and gone_since
+end
+
+-- What silence says of a machine that nobody can see.
+---@param went string what it did: "went down"
+---@param goal string what nobody has seen it: "off"
+local function silent(machine, row, report, seconds, went, goal)
+  local since = silence(machine, row, seconds)
+  if not since then
     return missed(machine, "timeout", { state = "on", seen_by = "probe", text = string.format("%s took the request and still answers after %s", machine, clock(seconds)) })
   end
   if not report.accepted then
-    return missed(machine, "unreachable", { state = "unknown", seen_by = "probe", text = machine .. " stopped answering, and its last record did not arrive: not seen off" })
+    return missed(machine, "unreachable", { state = "unknown", seen_by = "probe", text = string.format("%s stopped answering, and its last record did not arrive: not seen %s", machine, goal) })
   end
   return {
     state = "unknown", seen_by = "probe",
-    text = string.format("%s went down at %s, unreachable since %s, not seen off", machine, hour(report.at or gone_since), hour(gone_since)),
-    data = { unreachable_since = gone_since },
+    text = string.format("%s %s at %s, unreachable since %s, not seen %s", machine, went, moment.hour(report.at or since), moment.hour(since), goal),
+    data = { unreachable_since = since },
   }
 end
 
@@ -99,7 +103,53 @@ function M.off(machine, report, seconds)
   if step.planning() then return { state = "off", text = machine .. " would be off" } end
   if action.is_here(machine) then return still_here(machine, seconds) end
   if row.bmc or row.parent then return seen_off(machine, seconds) end
-  return silent(machine, row, report, seconds)
+  return silent(machine, row, report, seconds, "went down", "off")
+end
+
+-- This machine, whose run sleeps with it: its kernel counts how long that was.
+local function slept_here(machine, before, seconds)
+  local slept = poll(seconds, function()
+    local ok, now = pcall(shutdown.identity)
+    local slept = ok and now.slept or 0
+    return slept > before and slept - before
+  end)
+  if not slept then return still_here(machine, seconds) end
+  return { state = "on", seen_by = "itself", text = string.format("%s slept for %s, until %s, and is up again", machine, clock(slept), moment.hour(task.now())) }
+end
+
+-- The hypervisor that carries it tells sleep from power.
+local function seen_asleep(machine, row, seconds)
+  local last
+  local asleep = poll(seconds, function()
+    local ok, guest = pcall(power.guest, row)
+    last = ok and guest and guest.state or "unknown"
+    return last == "suspended"
+  end)
+  if asleep then return { state = "suspended", seen_by = "hypervisor", text = machine .. " is suspended, by the word of its hypervisor" } end
+  return missed(machine, "timeout", { state = "unknown", seen_by = "hypervisor",
+    text = string.format("%s is not suspended after %s, by the word of its hypervisor: %s", machine, clock(seconds), last) })
+end
+
+-- What its BMC says of a machine that is suspended to RAM proves nothing: some
+-- go by the main power and call it off, others by its state and call it on.
+local function with_bmc(machine, row, seen)
+  if not row.bmc or (seen.exit or 0) ~= 0 then return seen end
+  local by_bmc = power.state(machine, SILENT)
+  seen.text = string.format("%s (its BMC says %s, which of a machine suspended to RAM proves nothing)", seen.text, by_bmc.state)
+  return seen
+end
+
+--- Waits until a machine that was told to sleep does so.
+---@param to_ram boolean suspended to RAM, which a BMC calls on; else hibernated, which is off
+---@param report table as for M.off, and slept: the seconds that this boot had slept before
+---@return table end of the target, see stdlib/targets.lua
+function M.asleep(machine, to_ram, report, seconds)
+  local row, word = inventory.machine(machine) or { name = machine, address = machine }, to_ram and "suspended" or "hibernated"
+  if step.planning() then return { state = word, text = string.format("%s would be %s", machine, word) } end
+  if action.is_here(machine) then return slept_here(machine, report.slept or 0, seconds) end
+  if not to_ram and (row.bmc or row.parent) then return seen_off(machine, seconds) end
+  if row.parent and not row.bmc then return seen_asleep(machine, row, seconds) end
+  return with_bmc(machine, row, silent(machine, row, report, seconds, "went to sleep", "asleep"))
 end
 
 --- Waits until a machine that was told to reboot runs another boot than before.

@@ -18,7 +18,10 @@ local A_LOOK = 1
 -- The longest that a hypervisor may take to answer one request.
 local ANSWER = 30
 
+-- The way in which a hypervisor asks the guests of a type; a driver says its own.
 local asking = { qemu = "acpi", kvm = "acpi", test = "acpi", lxc = "initctl", xen = "paravirt" }
+
+local function mode_of(guest) return guest.asks or asking[guest.type] end
 
 --- Whether a guest is off by its hypervisor's word.
 function M.is_off(guest)
@@ -66,7 +69,7 @@ end
 function M.by_agent(guest, finish)
   if not guest.agent or task.now() >= finish then return nil end
   local share = task.now() + (finish - task.now()) * AGENT_SHARE
-  local mode = asking[guest.type]
+  local mode = mode_of(guest)
   if mode then step.otherwise(string.format("ask through %s, every %d s", mode, PRESS_EVERY), { after = share - task.now() }) end
   local failed = try(guest, "shutdown", { mode = "agent" }, share - task.now())
   if failed and failed ~= "timeout" then return nil end
@@ -79,7 +82,7 @@ end
 --- be asked for, the guest still has its time: what was asked for before may
 --- take a while.
 function M.by_hypervisor(guest, finish)
-  local mode = asking[guest.type]
+  local mode = mode_of(guest)
   while mode and task.now() < finish do
     local failed = try(guest, "shutdown", { mode = mode }, finish - task.now())
     if failed == "unsupported" then break end

@@ -79,11 +79,17 @@ local function some_rounds(machine)
   end
 end
 
+-- A BMC calls a machine on that is suspended to RAM.
+local function unless_asleep(machine, seen)
+  local slept = machine.back and machine.back.slept
+  return not (slept and seen and seen.up) and seen or nil
+end
+
 --- The first look: up, or not seen up. A machine of which only the MAC is
 --- known is not seen up.
 function M.look(machine)
   return first{
-    function() return M.by_bmc(machine) end,
+    function() return unless_asleep(machine, M.by_bmc(machine)) end,
     function() return some_rounds(machine) end,
   } or { up = false }
 end

@@ -15,11 +15,14 @@ local M = {}
 
 local as_typed = { T = "address", M = "mac" }
 
+-- What a label says of a machine without a row: it is a name that it was reached by.
+local as_reached = { T = "address", M = "mac", L = "address" }
+
 local function with_row(row)
   return {
     name = row.name, address = row.address, port = row.port, mac = row.mac, uuid = row.uuid, label = row.label,
     broadcast = row.broadcast, broadcast_port = row.broadcast_port, interface = row.interface,
-    parent = row.parent, has_bmc = row.bmc ~= nil,
+    subnet = row.subnet, waker = row.waker, parent = row.parent, has_bmc = row.bmc ~= nil,
   }
 end
 
@@ -61,6 +64,12 @@ local function both(a, b)
   return list
 end
 
+-- A machine without a row that an earlier run has taken down by this name, by
+-- which it was reached.
+local function is_kept(address)
+  return address.kind == "L" and inventory.kept(address.value) ~= nil
+end
+
 local function one_row(addresses)
   local found, typed
   for _, address in ipairs(addresses) do
@@ -71,7 +80,7 @@ local function one_row(addresses)
         targets.invalid(string.format('"%s" is %s, and "%s" is %s: one machine is meant', typed, targets.names(found), address.text, targets.names(rows)))
       end
       found, typed = narrowed, address.text
-    elseif not as_typed[address.kind] then
+    elseif not as_typed[address.kind] and not is_kept(address) then
       targets.invalid(string.format('"%s": the inventory has no such machine', address.text))
     end
   end
@@ -90,10 +99,11 @@ function M.machine(decides, all)
   local row = one_row(all)
   local machine = row and with_row(row) or {}
   for _, address in ipairs(all) do
-    local field = as_typed[address.kind]
+    local field = (row and as_typed or as_reached)[address.kind]
     if field then
       machine.name = machine.name or address.value
       if field == "mac" or not machine.address then machine[field] = address.value end
+      machine.typed_mac = machine.typed_mac or field == "mac"
     end
   end
   return machine

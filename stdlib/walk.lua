@@ -13,6 +13,7 @@ local ANSWER = 30
 -- Which types of guest a TYPE of the command line means.
 local kinds = {
   xen = { xen = true }, kvm = { kvm = true }, qemu = { qemu = true, kvm = true }, lxc = { lxc = true },
+  vbox = { vbox = true }, vmw = { vmw = true },
 }
 
 --- Whether a guest is of the type that was typed: "vm" and "all" are any.

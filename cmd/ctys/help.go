@@ -73,6 +73,10 @@ func (a *app) help(options form.Options, argv []string) int {
 		io.WriteString(a.stdout, text)
 		return exitReached
 	}
+	if text, ok := scriptHelp("drivers." + strings.ToLower(name)); ok {
+		io.WriteString(a.stdout, text)
+		return exitReached
+	}
 	if name == "lab" {
 		io.WriteString(a.stdout, labHead.Text())
 		return exitReached

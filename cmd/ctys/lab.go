@@ -100,6 +100,7 @@ func (a *app) labServe(arguments map[string]any) int {
 	fmt.Fprintf(a.stdout, `a simulated rack runs on loopback until Ctrl-C; in another terminal:
   export CTYS_INVENTORY=%[1]s/machines.lua
   export CTYS_SSH_CONFIG=%[1]s/ssh_config
+  export XDG_STATE_HOME=%[1]s/state     # what runs leave behind stays with the lab
   ctys lab tell %[1]s state     # help lists the commands
   ctys -t pm -a cancel=poweroff,self --plan lab01
 `, dir)

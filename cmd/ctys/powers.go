@@ -12,6 +12,7 @@ import (
 func powers(s *session) (luabind.Capabilities, func() error) {
 	desk := &real.Desk{
 		Inventory:        s.setup.inventory,
+		Machines:         keptMachines(),
 		Version:          programVersion,
 		AcceptNewHostKey: s.setup.options.AcceptNewHostKey,
 		SSHConfig:        os.Getenv("CTYS_SSH_CONFIG"),

@@ -36,11 +36,15 @@ func (a *app) script(options form.Options, argv []string) int {
 	return a.usageOf(false, scriptUsage)
 }
 
-// scriptList names every script that has a head, where it comes from, and what
+// scriptList names every script and driver that has a head, where it comes from, and what
 // it does. One that cannot be read is named with what is wrong.
 func (a *app) scriptList() int {
 	path := searchPath()
-	for _, name := range luabind.Scripts(path) {
+	names := luabind.Scripts(path)
+	for _, driver := range luabind.Drivers(path) {
+		names = append(names, "drivers."+driver)
+	}
+	for _, name := range names {
 		source, err := luabind.Find(path, name)
 		if err != nil {
 			continue
@@ -52,9 +56,9 @@ func (a *app) scriptList() int {
 		head, err := luabind.ReadHead(path, source)
 		switch {
 		case err != nil:
-			fmt.Fprintf(a.stdout, "%-12s %-6s %s\n", name, origin, oneLine(err.Error()))
+			fmt.Fprintf(a.stdout, "%-17s %-6s %s\n", name, origin, oneLine(err.Error()))
 		case head.What != "" || head.Declared:
-			fmt.Fprintf(a.stdout, "%-12s %-6s %s\n", name, origin, head.What)
+			fmt.Fprintf(a.stdout, "%-17s %-6s %s\n", name, origin, head.What)
 		}
 	}
 	return exitReached

@@ -53,6 +53,7 @@ func (a *app) open(s setup) *session {
 	options := luabind.Options{
 		Authority: &s.authority,
 		Plan:      s.plan,
+		Machines:  keptMachines(),
 		Inventory: s.inventory,
 		Settings:  s.site.Values(),
 		Path:      s.path,

@@ -76,4 +76,14 @@ func journalDir(explicit string) (string, error) {
 	return journal.StateDir()
 }
 
+// keptMachines is what is kept of machines between runs; nil where there is no
+// place for it, which a run that wants to keep something says.
+func keptMachines() *journal.Machines {
+	dir, err := journal.MachinesDir()
+	if err != nil {
+		return nil
+	}
+	return &journal.Machines{Dir: dir, Clock: clock}
+}
+
 var clock = luabind.SystemClock{}

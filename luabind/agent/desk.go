@@ -10,6 +10,7 @@ import (
 
 	"ctys/luabind"
 	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
 	"ctys/primitives"
 	"ctys/primitives/exec"
 	"ctys/primitives/remote"
@@ -26,6 +27,9 @@ type DeskOptions struct {
 	// bytes in hexadecimal; nil: the file of this process. It is asked for
 	// where a machine has no program of this version.
 	Executable func() (program io.ReadCloser, size int64, sum string, err error)
+	// Machines is where what agents ask to be kept of their machines goes; nil:
+	// nowhere, and no receipt is given for it.
+	Machines *journal.Machines
 	// IPMI carries out what agents ask of BMCs; nil: none can be asked.
 	IPMI luabind.IPMI
 	// Local runs the programs of this machine for Command; nil: package exec.

@@ -70,6 +70,7 @@ type session struct {
 	down     bool // it is about to take its machine down
 	accepted bool // and its system has taken that request
 	receipt  bool // and the agent has our receipt
+	unkept   bool // what it asked to be kept could not be, so there is none
 	downAt   time.Time
 	report   map[string]any // what the agent has reported for the case that it is gone before its result
 }
@@ -325,45 +326,6 @@ func (s *session) beat(ctx context.Context, c *channel) {
 			return
 		}
 	}
-}
-
-// take tells an event, unless it was told on an earlier line.
-func (s *session) take(event luabind.Event, c *channel) {
-	if event.Seq <= s.last.Seq {
-		return
-	}
-	s.last = event
-	s.watch(event)
-	if event.Kind != luabind.KindRequest && event.Kind != luabind.KindEnd { // those frame the agent's own journal
-		s.events(event)
-	}
-	asked := event.Kind == luabind.KindReceipt && event.Host == s.host()
-	if asked {
-		s.report = event.Data
-	}
-	if s.down || asked {
-		s.receipt = c.to.send(line{Receipt: event.Seq}) == nil
-	}
-}
-
-// watch notes when the machine is about to go down, and when that was refused.
-func (s *session) watch(event luabind.Event) {
-	if event.Op != "shutdown.apply" || event.Host != s.host() {
-		return
-	}
-	switch event.Kind {
-	case luabind.KindIntent:
-		s.down, s.downAt = true, event.At
-	case luabind.KindOutcome:
-		s.accepted = event.Error == nil
-		s.down = s.accepted || isInterrupted(event.Error)
-	}
-}
-
-// isInterrupted tells of a failure that it leaves open what happened: a system
-// that goes down ends the agent in the middle of its own request.
-func isInterrupted(failure *luabind.Failure) bool {
-	return failure.Kind == string(primitives.Canceled) || failure.Kind == string(primitives.Timeout)
 }
 
 // answering carries out what an agent asks, each on its own goroutine.

@@ -177,6 +177,9 @@ func (w *lineWriter) send(message line) error {
 	return err
 }
 
+// tooLong stands in the place of what an event that is too long for a line says.
+const tooLong = "(too long to be passed on; it stands in the journal there)"
+
 // sendEvent sends an event in the message that wrap makes; of one that is too
 // long for a line, what identifies it.
 func sendEvent(w *lineWriter, event luabind.Event, wrap func(*luabind.Event) line) error {
@@ -184,7 +187,7 @@ func sendEvent(w *lineWriter, event luabind.Event, wrap func(*luabind.Event) lin
 	if !errors.Is(err, errTooLong) {
 		return err
 	}
-	event.Data, event.Text = nil, "(too long to be passed on; it stands in the journal there)"
+	event.Data, event.Text = nil, tooLong
 	if event.Error != nil {
 		event.Error = &luabind.Failure{Kind: event.Error.Kind, Op: event.Error.Op, Host: event.Error.Host, Message: event.Text}
 	}

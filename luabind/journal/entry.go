@@ -71,6 +71,33 @@ type Entry struct {
 	Error *Failure       `json:"error,omitempty"`
 }
 
+// What the data of an entry of kind Receipt is: see ReceiptData.
+const (
+	receiptReport = "report"
+	receiptKeep   = "keep"
+)
+
+// ReceiptData is the data of an entry of kind Receipt: report stands for the
+// result of a machine that is gone before it has one, and keep is what the caller
+// has on disk before it confirms. Either may be nil.
+func ReceiptData(report, keep map[string]any) map[string]any {
+	data := map[string]any{}
+	if report != nil {
+		data[receiptReport] = report
+	}
+	if keep != nil {
+		data[receiptKeep] = keep
+	}
+	return data
+}
+
+// Receipt reads ReceiptData, which may come from a machine that is not trusted.
+func (e Entry) Receipt() (report, keep map[string]any) {
+	report, _ = e.Data[receiptReport].(map[string]any)
+	keep, _ = e.Data[receiptKeep].(map[string]any)
+	return report, keep
+}
+
 // Failure is an error as an entry carries it.
 type Failure struct {
 	Kind    string `json:"kind"`

@@ -55,7 +55,7 @@ func (h *History) hear(entry Entry) {
 	said := h.farewells[entry.Host]
 	switch {
 	case entry.Kind == Receipt:
-		said.Report = entry.Data
+		said.Report, _ = entry.Receipt()
 	case entry.Op != "shutdown.apply":
 		return
 	case entry.Kind == Intent:

@@ -8,6 +8,7 @@ import (
 	"ctys/luabind"
 	"ctys/luabind/agent"
 	"ctys/luabind/inventory"
+	"ctys/luabind/journal"
 	"ctys/primitives"
 	"ctys/primitives/bridge"
 	"ctys/primitives/exec"
@@ -41,6 +42,8 @@ type Options struct {
 // Desk is what a desk needs to reach other machines.
 type Desk struct {
 	Inventory *inventory.Inventory // nil: empty
+	// Machines is what the desk keeps of machines between runs; nil: nothing.
+	Machines *journal.Machines
 	// Version is asked for when another machine is reached first; an agent of
 	// another version is not used.
 	Version func() string

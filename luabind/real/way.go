@@ -30,7 +30,7 @@ func (w *way) open() *agent.Desk {
 			Remote: remote.New(remote.Options{
 				AcceptNew: w.desk.AcceptNewHostKey, ConfigFile: w.desk.SSHConfig, Prompt: w.desk.Prompt,
 			}),
-			Inventory: w.desk.Inventory, Version: w.desk.Version(), IPMI: w.ipmi, Local: w.exec,
+			Inventory: w.desk.Inventory, Machines: w.desk.Machines, Version: w.desk.Version(), IPMI: w.ipmi, Local: w.exec,
 		})
 	}
 	return w.made

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ctys/luabind"
+	"ctys/luabind/journal"
 	"ctys/primitives"
 	"ctys/primitives/shutdown"
 	"ctys/primitives/sim"
@@ -19,12 +20,16 @@ import (
 // Capabilities are the powers that a machine of the world has; "" is the desk.
 // Orders for other machines run in nested runtimes with those machines' powers.
 func Capabilities(world *sim.World, machine string) luabind.Capabilities {
-	return capabilities(world, machine, nil)
+	return Desk(world, machine, nil)
 }
 
-func capabilities(world *sim.World, machine string, desk *Relocator) luabind.Capabilities {
+// Desk is Capabilities for a desk that keeps what machines ask it to keep.
+func Desk(world *sim.World, machine string, kept *journal.Machines) luabind.Capabilities {
+	return capabilities(world, machine, &Relocator{world: world, view: world.At(machine), kept: kept})
+}
+
+func capabilities(world *sim.World, machine string, relocator *Relocator) luabind.Capabilities {
 	view := world.At(machine)
-	relocator := &Relocator{world: world, view: view, desk: desk}
 	return luabind.Capabilities{
 		Clock:    world.Clock(),
 		WOL:      view.WOL(),
@@ -44,7 +49,16 @@ func capabilities(world *sim.World, machine string, desk *Relocator) luabind.Cap
 type Relocator struct {
 	world *sim.World
 	view  *sim.View
-	desk  *Relocator // nil at the desk
+	desk  *Relocator        // nil at the desk
+	kept  *journal.Machines // at the desk; nil: nothing is kept
+}
+
+// hub is the desk's relocator.
+func (r *Relocator) hub() *Relocator {
+	if r.desk == nil {
+		return r
+	}
+	return r.desk
 }
 
 // Run runs the order in a nested runtime that has the machine's powers. The
@@ -56,15 +70,19 @@ func (r *Relocator) Run(ctx context.Context, order luabind.Order, events func(lu
 	line, closeLine := r.view.Line(ctx, order.Machine.Name)
 	defer closeLine()
 	end := farewell{machine: order.Machine.Name}
-	desk := r.desk
-	if desk == nil {
-		desk = r
+	if !order.Plan {
+		end.kept = r.hub().kept
 	}
-	powers := capabilities(r.world, order.Machine.Name, desk)
+	own := &Relocator{world: r.world, view: r.world.At(order.Machine.Name), desk: r.hub()}
+	powers := capabilities(r.world, order.Machine.Name, own)
 	defer Release(powers)
-	runtime := nested(ctx, order, powers, func(event luabind.Event) {
+	runtime := own.nested(ctx, order, powers, &end, func(event luabind.Event) {
+		lost := end.lost
 		end.take(event)
 		events(event)
+		if end.lost != nil && lost == nil {
+			events(luabind.Event{Kind: luabind.KindWarning, At: r.world.Clock().Now(), Text: end.lost.Error()})
+		}
 	})
 	result, err := runtime.CallScript(line, order.Script, order.Function, order.Request)
 	if line.Err() != nil && ctx.Err() == nil && end.down {
@@ -98,6 +116,9 @@ type farewell struct {
 	down, accepted bool
 	at             time.Time
 	report         map[string]any // for the case that there is no result
+
+	kept *journal.Machines
+	lost error // why something was not kept, so that no receipt is given
 }
 
 // words are the result where the machine is gone before there is one.
@@ -112,7 +133,8 @@ func (f *farewell) words() map[string]any {
 
 func (f *farewell) take(event luabind.Event) {
 	if event.Kind == luabind.KindReceipt && event.Host == f.machine {
-		f.report = event.Data
+		f.report, _ = event.Receipt()
+		f.lost = luabind.KeepFor(f.machine, event, f.kept)
 	}
 	if event.Op != "shutdown.apply" || event.Host != f.machine {
 		return
@@ -135,7 +157,7 @@ func Release(powers luabind.Capabilities) {
 }
 
 // nested is a runtime for an order, on the machine that has the powers.
-func nested(ctx context.Context, order luabind.Order, powers luabind.Capabilities, events func(luabind.Event)) *luabind.Runtime {
+func (r *Relocator) nested(ctx context.Context, order luabind.Order, powers luabind.Capabilities, end *farewell, events func(luabind.Event)) *luabind.Runtime {
 	authority := order.Authority
 	return luabind.New(powers, luabind.Options{
 		Authority: &authority,
@@ -150,6 +172,11 @@ func nested(ctx context.Context, order luabind.Order, powers luabind.Capabilitie
 		History:   order.History,
 		Kept:      order.Kept,
 		KeyPrefix: luabind.TaskKey(ctx),
+		Receipt: func(ctx context.Context, _ uint64, limit time.Duration) bool {
+			ctx, cancel := primitives.WithTimeout(ctx, r.world.Clock(), limit)
+			defer cancel()
+			return end.lost == nil && r.view.Confirmed(ctx) == nil
+		},
 	})
 }
 
@@ -173,13 +200,9 @@ func (r *Relocator) ShutDown(ctx context.Context, machine luabind.Machine, reque
 
 // Carry looks into those that can be entered.
 func (r *Relocator) Carry(ctx context.Context, machines []string) (map[string]bool, error) {
-	desk := r
-	if r.desk != nil {
-		desk = r.desk
-	}
 	seen := map[string]bool{}
 	for _, name := range machines {
-		if desk.view.Enter(ctx, name) != nil {
+		if r.hub().view.Enter(ctx, name) != nil {
 			continue
 		}
 		if hypervisors, err := r.world.At(name).Stack().Hypervisors(ctx, ""); err == nil {

@@ -67,8 +67,6 @@ func (kernel) change(step Step, link netlink.Link) error {
 	return fmt.Errorf("%s %q", unknownSteps, step.Action)
 }
 
-// find gives an interface by its name alone; the kernel also looks for other
-// names of it, which a snapshot does not have.
 func find(name string) (netlink.Link, error) {
 	link, err := (&netlink.Handle{}).LinkByName(name)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {

@@ -49,7 +49,8 @@ func child(text string) int {
 		return 1
 	}
 	fmt.Println("done")
-	select {}
+	time.Sleep(patience)
+	return 0
 }
 
 // killed runs a child and kills it when it has done its steps, or after a while
@@ -99,8 +100,10 @@ const patience = 60 * time.Second
 
 // A process is killed after each step of a dissolution, and after each step of
 // the restoration that another began; a third restores.
-func TestKilledAtEachStep(t *testing.T) {
-	build(t, full...)
+func TestKilledAtEachStep(t *testing.T) { killedAtEachStep(t, full) }
+
+func killedAtEachStep(t *testing.T, lines []string) {
+	build(t, lines...)
 	before, snap := picture(t), snapshot(t)
 	for stop := range len(dissolution(t, snap)) + 1 {
 		killed(t, order{Snapshot: snap, Stop: stop}, patience)

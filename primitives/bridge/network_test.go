@@ -89,7 +89,7 @@ func picture(t *testing.T) []string {
 	for _, line := range []string{
 		"ip -d addr show dev br0", "ip -d addr show dev eth0", "ip -d link show dev vif1",
 		"ip route show table all", "ip -6 route show table all", "ip rule", "ip -6 rule",
-		"bridge -d link", "bridge vlan", "bridge fdb show dev vif1 state static",
+		"bridge -d link", "bridge vlan show dev br0", "bridge vlan show dev eth0", "bridge vlan show dev vif1", "bridge fdb show dev vif1 state static",
 	} {
 		out, err := netns.Try(t, line)
 		if err != nil {
@@ -109,19 +109,18 @@ const settled = 20 * time.Second
 var ofKernel = regexp.MustCompile(`^(local|anycast|broadcast|multicast) .* proto kernel|^fe80:`)
 
 // unchanged compares with a picture of before, until it is the same or for too
-// long. The order of routes in the kernel's tables means nothing, so lines are
-// compared sorted.
+// long. The order of routes and MAC addresses in the kernel's tables means
+// nothing, so their lines are compared sorted.
 func unchanged(t *testing.T, before []string) {
 	t.Helper()
-	sorted := func(lines []string) []string { return slices.Sorted(slices.Values(routeLines(lines))) }
 	var diff string
 	for end := time.Now().Add(settled); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		after := picture(t)
-		if diff = cmp.Diff(others(before), others(after)) + cmp.Diff(sorted(before), sorted(after)); diff == "" {
+		if diff = cmp.Diff(ordered(before), ordered(after)) + cmp.Diff(tables(before), tables(after)); diff == "" {
 			return
 		}
 	}
-	t.Errorf("before and after (-/+):\n%s", diff)
+	t.Fatalf("before and after (-/+):\n%s", diff)
 }
 
 // settle waits until the bridge carries and every address but the kernel's own
@@ -140,18 +139,18 @@ func settle(t *testing.T) {
 
 var unusable = regexp.MustCompile(`scope global.* tentative`)
 
-func routeLines(picture []string) []string { return parted(picture, true) }
+func tables(picture []string) []string { return slices.Sorted(slices.Values(parted(picture, true))) }
 
-func others(picture []string) []string { return parted(picture, false) }
+func ordered(picture []string) []string { return parted(picture, false) }
 
-func parted(picture []string, routes bool) []string {
+func parted(picture []string, tables bool) []string {
 	var lines []string
 	inside := false
 	for _, line := range picture {
 		if strings.HasPrefix(line, "$ ") {
-			inside = strings.Contains(line, " route ")
+			inside = strings.Contains(line, " route ") || strings.Contains(line, " fdb ")
 		}
-		if inside == routes && !ofKernel.MatchString(line) {
+		if inside == tables && !ofKernel.MatchString(line) {
 			lines = append(lines, line)
 		}
 	}

@@ -16,7 +16,9 @@ const SnapshotVersion = 1
 //
 // Not in it, since the bridge stays in place: its static neighbours and sysctls.
 // Not in it, and lost where the ports were taken out: multicast groups that were
-// joined by hand, VLAN tunnels, settings of single VLANs.
+// joined by hand, VLAN tunnels, settings of single VLANs, the numbers of ports,
+// ports that are locked. A route that names a nexthop object becomes one that
+// says where it leads itself.
 type Snapshot struct {
 	Version int    `json:"version"`
 	BootID  string `json:"boot_id"` // of the boot in which it was taken (Linux, random(4))

@@ -81,9 +81,9 @@ func (s Step) linkName() string {
 		return fmt.Sprintf("set the MTU of %s to %d", s.Interface, s.Link.MTU)
 	case SetIPv6:
 		if s.Link.IPv6Off {
-			return "switch IPv6 off on " + s.Interface
+			return "disable IPv6 on " + s.Interface
 		}
-		return "switch IPv6 on on " + s.Interface
+		return "enable IPv6 on " + s.Interface
 	}
 	return unknownSteps
 }

@@ -61,25 +61,36 @@ func setVLANs(link netlink.Link, wanted []VLAN) error {
 		return err
 	}
 	there := all[link.Attrs().Index]
-	self := link.Type() == "bridge"
-	handle := &netlink.Handle{}
 	for _, vlan := range without(there, wanted) {
-		if err := handle.BridgeVlanDelRange(link, vlan.First, vlan.Last, false, false, self, !self); err != nil {
+		if err := dropVLAN(link, vlan); err != nil {
 			return err
 		}
 	}
 	for _, vlan := range without(wanted, there) {
-		add := handle.BridgeVlanAddRange
-		if vlan.First == vlan.Last { // the kernel takes no PVID in a range
-			add = func(link netlink.Link, id, _ uint16, pvid, untagged, self, master bool) error {
-				return handle.BridgeVlanAdd(link, id, pvid, untagged, self, master)
-			}
-		}
-		if err := add(link, vlan.First, vlan.Last, vlan.PVID, vlan.Untagged, self, !self); err != nil {
+		if err := addVLAN(link, vlan); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// The kernel takes neither a PVID nor a single VLAN as a range. Of a bridge the
+// VLANs are its own (self), of a port those that its bridge (master) has of it.
+
+func addVLAN(link netlink.Link, v VLAN) error {
+	handle, self := &netlink.Handle{}, link.Type() == "bridge"
+	if v.First == v.Last {
+		return handle.BridgeVlanAdd(link, v.First, v.PVID, v.Untagged, self, !self)
+	}
+	return handle.BridgeVlanAddRange(link, v.First, v.Last, v.PVID, v.Untagged, self, !self)
+}
+
+func dropVLAN(link netlink.Link, v VLAN) error {
+	handle, self := &netlink.Handle{}, link.Type() == "bridge"
+	if v.First == v.Last {
+		return handle.BridgeVlanDel(link, v.First, false, false, self, !self)
+	}
+	return handle.BridgeVlanDelRange(link, v.First, v.Last, false, false, self, !self)
 }
 
 func without(all, some []VLAN) []VLAN {

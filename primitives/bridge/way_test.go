@@ -73,23 +73,25 @@ var networks = map[string][]string{
 
 func TestThereAndBack(t *testing.T) {
 	for name, lines := range networks {
-		t.Run(name, func(t *testing.T) {
-			build(t, lines...)
-			before, snap := picture(t), throughJSON(t, snapshot(t))
-			if left := restoration(t, snap); len(left) != 0 {
-				t.Fatalf("to be done on an untouched bridge: %v", left)
-			}
-			dissolve(t, snap)
-			apart(t, snap)
-			restore(t, snap)
-			unchanged(t, before)
-
-			dissolve(t, snap)
-			netns.Run(t, "ip link del br0")
-			restore(t, snap)
-			unchanged(t, before)
-		})
+		t.Run(name, func(t *testing.T) { thereAndBack(t, lines) })
 	}
+}
+
+func thereAndBack(t *testing.T, lines []string) {
+	build(t, lines...)
+	before, snap := picture(t), throughJSON(t, snapshot(t))
+	if left := restoration(t, snap); len(left) != 0 {
+		t.Fatalf("to be done on an untouched bridge: %v", left)
+	}
+	dissolve(t, snap)
+	apart(t, snap)
+	restore(t, snap)
+	unchanged(t, before)
+
+	dissolve(t, snap)
+	netns.Run(t, "ip link del br0")
+	restore(t, snap)
+	unchanged(t, before)
 }
 
 // throughJSON is how a snapshot goes to those that guard it.
@@ -129,8 +131,7 @@ func apart(t *testing.T, snap bridge.Snapshot) {
 			t.Errorf("the port has not %s:\n%s", address, addresses)
 		}
 	}
-	routes := routeLines(picture(t))
-	for _, line := range routes {
+	for _, line := range tables(picture(t)) {
 		if strings.Contains(line, "dev br0") && !strings.Contains(line, "fe80::/64") && !strings.Contains(line, "ff00::/8") && !strings.Contains(line, "local fe80") {
 			t.Errorf("still through the bridge: %s", line)
 		}

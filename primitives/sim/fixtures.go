@@ -128,9 +128,6 @@ func bridged(m Machine) Machine {
 		{Name: "eth0", Driver: "e1000e", Master: "br0", WakeSupported: "pumbg", WakeSet: "g"},
 		{Name: "br0", Kind: "bridge", DefaultRoute: true},
 	}
-	if address, err := netip.ParseAddr(m.Address); err == nil {
-		m.NICs[1].Addresses = []netip.Prefix{netip.PrefixFrom(address, 24)}
-	}
 	return m
 }
 

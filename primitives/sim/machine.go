@@ -155,10 +155,11 @@ type machine struct {
 	slept    time.Duration // by its own system, in this boot
 	sleeping time.Time     // when that began, while it does
 
-	bmc     service
-	watched set[waiter]
-	lines   map[*line]struct{}
-	events  []stack.EventKind // of its life, for Subscribe
+	bmc        service
+	configured []NIC // its network as each boot sets it up
+	watched    set[waiter]
+	lines      map[*line]struct{}
+	events     []stack.EventKind // of its life, for Subscribe
 }
 
 // step is something that ends after a while and can be held up.
@@ -255,4 +256,14 @@ func (m *machine) nic(name string) *NIC {
 		}
 	}
 	return nil
+}
+
+// setUpNetwork gives the interfaces what the machine's own configuration says:
+// bridges and addresses are as they were described. What a network card keeps
+// without power, its Wake-on modes, stays.
+func (m *machine) setUpNetwork() {
+	for i := range m.NICs {
+		card, as := &m.NICs[i], m.configured[i]
+		card.Master, card.MAC, card.Addresses, card.DefaultRoute = as.Master, as.MAC, as.Addresses, as.DefaultRoute
+	}
 }

@@ -110,6 +110,7 @@ func (w *World) boot(m *machine, why string) {
 	m.hung = false
 	m.level = 0
 	m.slept = 0
+	m.setUpNetwork()
 	w.enter(m, Booting, why)
 	w.begin(m, m.Boot, func() { w.up(m) })
 }
@@ -259,6 +260,15 @@ func (w *World) PowerOff(name string) {
 // ShutDown lets the machine shut down cleanly, as its own operator would.
 func (w *World) ShutDown(name string) {
 	w.locked(func() { w.shutDown(w.must(name), toOff, "its own operator") })
+}
+
+// Resume lets a guest that is paused go on, as another operator would.
+func (w *World) Resume(name string) {
+	w.locked(func() {
+		if m := w.must(name); m.phase == Paused {
+			w.unpause(m, "resumed by another operator")
+		}
+	})
 }
 
 // Hang makes the machine react to nothing any more until it is reset.

@@ -99,6 +99,13 @@ func (v *View) Enter(ctx context.Context, host string) error {
 	})
 }
 
+// Confirmed waits until the desk has confirmed what the machine has told it: nil,
+// or the error of a fault of power "line".
+func (v *View) Confirmed(ctx context.Context) error {
+	c := call{power: "line", verb: "confirmed", object: v.name(), about: v.about("")}
+	return v.do(ctx, c, func() (string, error) { return "ok", nil })
+}
+
 // about gives the names under which faults may speak of a host.
 func (v *View) about(host string) []string {
 	v.world.mu.Lock()

@@ -190,3 +190,13 @@ func (p *Bridges) write(seen bridge.Snapshot) {
 		}
 	}
 }
+
+// Enslave makes an interface a port of a bridge, as a network manager does that
+// does not know of what is going on.
+func (w *World) Enslave(name, iface, bridge string) {
+	w.locked(func() {
+		if card := w.must(name).nic(iface); card != nil {
+			card.Master = bridge
+		}
+	})
+}

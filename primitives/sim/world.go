@@ -142,6 +142,7 @@ func (w *World) complete(m *machine) {
 	for i := range m.NICs {
 		w.completeNIC(m, &m.NICs[i], i)
 	}
+	m.configured = slices.Clone(m.NICs)
 }
 
 // freeMAC draws a hardware address that no machine of the world has: of the 2^24

@@ -24,6 +24,9 @@ type Options struct {
 	Clock primitives.Clock
 	Dial  Dial
 	Run   Run
+	// Drivers finds the driver of a name, for hypervisors that this package does
+	// not know; it gives nil where there is none of that name. nil: there are none.
+	Drivers func(ctx context.Context, name string) (Driver, error)
 }
 
 // Client speaks to hypervisors. It holds one shared set of connections per
@@ -34,9 +37,12 @@ type Client struct {
 	dial  Dial
 	run   Run
 
-	mu     sync.Mutex
-	hubs   map[target]*hub
-	closed bool
+	drivers func(ctx context.Context, name string) (Driver, error)
+
+	mu         sync.Mutex
+	hubs       map[target]*hub
+	foreigners map[string]*foreign // by URI
+	closed     bool
 }
 
 // pollEvery is how often a guest is looked at while it is waited for: events
@@ -49,7 +55,7 @@ const patience = 10 * time.Second
 
 // New makes a client. It connects to nothing yet.
 func New(options Options) *Client {
-	c := &Client{clock: options.Clock, dial: options.Dial, run: options.Run, hubs: map[target]*hub{}}
+	c := &Client{clock: options.Clock, dial: options.Dial, run: options.Run, drivers: options.Drivers, hubs: map[target]*hub{}, foreigners: map[string]*foreign{}}
 	if c.clock == nil {
 		c.clock = primitives.SystemClock{}
 	}
@@ -104,7 +110,14 @@ const (
 )
 
 // backend finds the way to the hypervisor of a URI.
-func (c *Client) backend(op, uri string) (backend, error) {
+func (c *Client) backend(ctx context.Context, op, uri string) (backend, error) {
+	by, err := c.foreign(ctx, op, uri)
+	if err != nil {
+		return nil, err
+	}
+	if by != nil {
+		return by, nil
+	}
 	to, err := parseURI(uri)
 	if err != nil {
 		return nil, primitives.Errorf(primitives.Invalid, op, uri, "%s", err)
@@ -136,12 +149,12 @@ func (c *Client) hub(op, uri string, to target) (*hub, error) {
 }
 
 // guest finds the way to a guest's hypervisor and checks the reference.
-func (c *Client) guest(op string, ref Ref) (backend, string, error) {
+func (c *Client) guest(ctx context.Context, op string, ref Ref) (backend, string, error) {
 	uuid, err := parseUUID(ref.UUID)
 	if err != nil {
 		return nil, "", primitives.Errorf(primitives.Invalid, op, ref.URI, "%s", err)
 	}
-	at, err := c.backend(op, ref.URI)
+	at, err := c.backend(ctx, op, ref.URI)
 	return at, uuid.String(), err
 }
 
@@ -151,7 +164,7 @@ func (c *Client) guest(op string, ref Ref) (backend, string, error) {
 // the cause. Errors: invalid (the URI), unreachable, denied, auth, timeout.
 func (c *Client) List(ctx context.Context, uri string) ([]Guest, error) {
 	const op = "stack.list"
-	at, err := c.backend(op, uri)
+	at, err := c.backend(ctx, op, uri)
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +177,7 @@ func (c *Client) List(ctx context.Context, uri string) ([]Guest, error) {
 // answer is an error (unreachable, timeout, denied, auth), never Off.
 func (c *Client) Inspect(ctx context.Context, ref Ref) (Guest, error) {
 	const op = "stack.inspect"
-	at, uuid, err := c.guest(op, ref)
+	at, uuid, err := c.guest(ctx, op, ref)
 	if err != nil {
 		return Guest{}, err
 	}
@@ -225,7 +238,7 @@ func (c *Client) ManagedSave(ctx context.Context, ref Ref) error {
 
 func (c *Client) ask(ctx context.Context, ref Ref, what verb, mode Mode) error {
 	op := "stack." + string(what)
-	at, uuid, err := c.guest(op, ref)
+	at, uuid, err := c.guest(ctx, op, ref)
 	if err != nil {
 		return err
 	}

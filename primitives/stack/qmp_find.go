@@ -220,7 +220,17 @@ func (q *qemu) processes(ctx context.Context) ([]qemuProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseQEMUSurvey(out)
+	found, err := parseQEMUSurvey(out)
+	if q.host == "" {
+		found = slices.DeleteFunc(found, qemuProcess.isProxmoxs)
+	}
+	return found, err
+}
+
+// isProxmoxs tells a machine of Proxmox VE by the place of its monitor. On its
+// own host Proxmox's tool is asked, by a driver script.
+func (p qemuProcess) isProxmoxs() bool {
+	return strings.HasPrefix(strings.TrimPrefix(p.socket, "/var"), "/run/qemu-server/")
 }
 
 // find gives the process of a guest. Where two have one UUID, nobody can tell

@@ -60,6 +60,7 @@ type Guest struct {
 	Persistent bool
 	Autostart  bool
 	Agent      bool // the guest agent's channel is connected
+	Asks       Mode // the way in which its hypervisor asks it; empty: as is usual for its Type
 	MACs       []primitives.MAC
 	Addresses  []netip.Addr
 	Witness    string // changes with each start (run-time id and start time where told); empty where the hypervisor tells none

@@ -57,7 +57,7 @@ type Subscription struct {
 // Errors: as Inspect.
 func (c *Client) Subscribe(ctx context.Context, ref Ref) (*Subscription, error) {
 	const op = "stack.subscribe"
-	s, err := c.newSubscription(op, ref)
+	s, err := c.newSubscription(ctx, op, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +71,8 @@ func (c *Client) Subscribe(ctx context.Context, ref Ref) (*Subscription, error) 
 	return s, nil
 }
 
-func (c *Client) newSubscription(op string, ref Ref) (*Subscription, error) {
-	at, text, err := c.guest(op, ref)
+func (c *Client) newSubscription(ctx context.Context, op string, ref Ref) (*Subscription, error) {
+	at, text, err := c.guest(ctx, op, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (s *Subscription) Await(ctx context.Context, kind EventKind) error {
 // was last seen, with State Unknown where it was not seen.
 func (c *Client) Await(ctx context.Context, ref Ref, states ...State) (Guest, error) {
 	const op = "stack.await"
-	s, err := c.newSubscription(op, ref)
+	s, err := c.newSubscription(ctx, op, ref)
 	if err != nil {
 		return Guest{Ref: ref, State: Unknown, Cause: err.Error()}, err
 	}

@@ -43,10 +43,11 @@ func newFloor(t testing.TB) *floor {
 
 // here starts a program that sees the floor's libvirtd as that of its host, in
 // namespaces of its own: of mounts, with the private /run/libvirt over the
-// host's, and of processes, so that a QEMU of this machine's owner is not found
-// and taken down with the stack.
+// host's and empty folders over those of Podman and LXC, and of processes, so that
+// a guest of this machine's owner is not found and taken down with the stack.
 func (f *floor) here(ctx context.Context, argv ...string) *exec.Cmd {
-	const script = `mount --make-rprivate / && mount -t proc proc /proc && mount -t tmpfs -o mode=0755 tmpfs /run && mkdir /run/libvirt && mount --bind "$1" /run/libvirt && shift && exec "$@"`
+	const script = `mount --make-rprivate / && mount -t proc proc /proc && mount -t tmpfs -o mode=0755 tmpfs /run && mkdir /run/libvirt && mount --bind "$1" /run/libvirt && shift &&
+for folder in /var/lib/containers /var/lib/lxc; do if test -d $folder; then mount -t tmpfs tmpfs $folder || exit; fi; done && exec "$@"`
 	words := []string{"-c", script, "sh", filepath.Join(f.libvirtd.Folder, "run")}
 	command := exec.CommandContext(ctx, "sh", append(words, argv...)...)
 	command.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID}

@@ -57,11 +57,15 @@ unshare --mount --propagation private sh -c '
 
 // initScript is the first process of the desk. It ends when the test process
 // closes its end of standard input, or ends. Everything nspawn and ip leave
-// under /run is in a file system of the desk's own.
+// under /run is in a file system of the desk's own. Podman, which takes an empty
+// /run for a reboot, has its containers there too.
 const initScript = `
 set -e
 mount -t proc proc /proc
 mount -t tmpfs tmpfs /run
+for folder in /var/lib/containers /var/lib/lxc; do
+    if [ -d $folder ]; then mount -t tmpfs tmpfs $folder; fi
+done
 mount -t cgroup2 none /sys/fs/cgroup
 ip link set lo up
 ip link add br0 type bridge

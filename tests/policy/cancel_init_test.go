@@ -74,8 +74,8 @@ func TestClientIsNotPlannedAsTheGuest(t *testing.T) {
 
 func TestAPlanNamesWhatTheMachineWouldDo(t *testing.T) {
 	for subopts, says := range map[string]string{
-		"pause,self":   "suspend lab01 to RAM",
-		"suspend,self": "hibernate lab01",
+		"pause,self":   "lab01 would be suspended",
+		"suspend,self": "lab01 would be hibernated",
 		"init:3,self":  "lab01 would go to run level 3",
 	} {
 		s := rack(t)

@@ -21,7 +21,16 @@ func TestMachineThatIsOffAlready(t *testing.T) {
 			s.told("lab02 is off already, by the word of its bmc")
 		}
 	}
-	s := rack(t) // nobody can see it off
+	// One that is off cannot be armed, and may have been before.
+	s := rack(t)
+	s.exits(s.cancel("pm", "self,wol,poweroff:0", "lab02"), 1)
+	s.told("lab02 is off already, by the word of its bmc, and whether a packet wakes it nobody can tell")
+	if err := s.kept.Keep("lab02", map[string]any{"way_back": map[string]any{"method": "raw", "mac": "02:00:00:00:00:02"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.exits(s.cancel("pm", "self,wol,poweroff:0", "lab02"), 0)
+	s.told("woken by a raw frame for 02:00:00:00:00:02")
+	s = rack(t) // nobody can see it off
 	s.world.Fault(sim.Fault{Machine: "lab02", Power: "ipmi", Kind: primitives.Timeout})
 	s.exits(s.cancel("pm", "self,poweroff:0", "lab02"), 1)
 }

@@ -365,19 +365,6 @@ func TestMaxTargets(t *testing.T) {
 	s.up("lab01", "lab03")
 }
 
-func TestNotInThisVersion(t *testing.T) {
-	for _, subopts := range []string{"self,wol,poweroff", "pause,self", "suspend"} {
-		s := rack(t)
-		_, err := s.form("pm", "cancel", subopts, "lab01")
-		if err == nil || !strings.Contains(err.Error(), "not in this version") {
-			t.Errorf("%s: %v", subopts, err)
-		}
-		if s.count("stack", "")+s.count("line", "") > 0 {
-			t.Errorf("%s: something was contacted", subopts)
-		}
-	}
-}
-
 func TestWithoutBMCTheGoalIsWordedSo(t *testing.T) {
 	s := newScene(t, func(clock *sim.Clock) *sim.World {
 		w := sim.New(3, clock)

@@ -408,7 +408,6 @@ func TestBadCreateRequests(t *testing.T) {
 	}
 	s := rack(t)
 	s.refused("kvm", "create", "reuse", primitives.Invalid, "address")
-	s.refused("vbox", "create", "l:web1", primitives.Invalid, "vbox")
 	s.refused("xen", "create", "l:web1", primitives.Invalid, "not in this version")
 	s.refused("pm", "create", "base:/etc", primitives.Invalid, "base:/etc")
 }

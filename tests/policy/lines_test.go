@@ -20,6 +20,7 @@ func xenRack(t testing.TB) *scene {
 		card := func(name string, last byte, wake, master string) sim.NIC {
 			return sim.NIC{Name: name, MAC: mac(last), Driver: "e1000e", WakeSupported: wake, Master: master}
 		}
+		routed := func(n sim.NIC) sim.NIC { n.DefaultRoute = true; return n }
 		base := sim.Machine{Power: primitives.PowerOn, Boot: 5 * time.Second, Shutdown: 3 * time.Second, Enterable: true}
 		add := func(name, address string, change func(*sim.Machine)) {
 			m := base
@@ -28,7 +29,7 @@ func xenRack(t testing.TB) *scene {
 			w.Add(m)
 		}
 		add("lab01", "10.1.0.1", func(m *sim.Machine) {
-			m.NICs = []sim.NIC{card("eth0", 1, "pumbg", ""), card("eth1", 2, "d", ""), card("eth2", 3, "g", ""), card("eth3", 6, "", "")}
+			m.NICs = []sim.NIC{routed(card("eth0", 1, "pumbg", "")), card("eth1", 2, "d", ""), card("eth2", 3, "g", ""), card("eth3", 6, "", "")}
 		})
 		add("hostX", "10.1.0.2", func(m *sim.Machine) { m.NICs = []sim.NIC{card("eth0", 4, "pumbg", ""), card("eth2", 5, "g", "")} })
 		add("tst100", "10.1.1.1", func(m *sim.Machine) { m.Parent, m.Hypervisor, m.Enterable = "lab01", "xen", false })
@@ -60,7 +61,8 @@ func (s *scene) planned() []string {
 // The lines of the manual that must run, each with the writes that it comes to.
 func TestLinesOfTheManualArePlanned(t *testing.T) {
 	const (
-		arm0, arm2            = "arm eth0 for the magic packet", "arm eth2 for the magic packet"
+		arm0, arm2            = "nic.arm machine lab01 interface eth0", "nic.arm machine hostX interface eth2"
+		armX, raw, udp        = "nic.arm machine hostX interface eth0", "keep the way back: a raw frame for 52:54:00:01:00:0", "keep the way back: UDP for 52:54:00:01:00:01 to "
 		shut, start           = "stack.shutdown", "stack.start"
 		say, poweroff, reboot = "shutdown.announce", "shutdown.apply machine lab01 poweroff", "shutdown.apply machine lab01 reboot"
 	)
@@ -77,18 +79,18 @@ func TestLinesOfTheManualArePlanned(t *testing.T) {
 		{"pm", "create", "CONSOLE:VNC", "", []string{"action.console machine localhost"}},
 		{"pm", "cancel", "l:tst100,POWEROFF:0", "lab01", []string{shut, shut}},
 		{"xen", "cancel", "l:tst100,force,POWEROFF:0", "lab01", []string{"stack.destroy"}},
-		{"xen", "cancel", "l:tst100,POWEROFF,wol", "lab01", []string{shut, arm0}},
-		{"xen", "cancel", "l:tst100,POWEROFF,wol,broadcast:", "lab01", []string{shut, arm0, "broadcast address of the interface's subnet"}},
-		{"xen", "cancel", "l:tst100,POWEROFF,wol,broadcast:192.168.3.255", "lab01", []string{shut, arm0, "broadcast address 192.168.3.255"}},
-		{"pm", "cancel", "wol,self,stack,poweroff:0", "hostX", []string{arm0, say, "shutdown.apply machine hostX poweroff"}},
-		{"pm", "cancel", "wol,self,stack,poweroff:0,if:eth2", "hostX", []string{arm2, say, "shutdown.apply machine hostX poweroff"}},
-		{"pm", "cancel", "self,force,wol,poweroff:0,timeout:0", "lab01", []string{"stack.destroy", "stack.destroy", arm0, say, poweroff}},
+		{"xen", "cancel", "l:tst100,POWEROFF,wol", "lab01", []string{arm0, raw, shut}},
+		{"xen", "cancel", "l:tst100,POWEROFF,wol,broadcast:", "lab01", []string{arm0, udp + "10.1.0.255 port 9, the directed broadcast of 10.1.0.0/24", shut}},
+		{"xen", "cancel", "l:tst100,POWEROFF,wol,broadcast:192.168.3.255", "lab01", []string{arm0, udp + "192.168.3.255 port 9", shut}},
+		{"pm", "cancel", "wol,self,stack,poweroff:0", "hostX", []string{armX, raw, say, "shutdown.apply machine hostX poweroff"}},
+		{"pm", "cancel", "wol,self,stack,poweroff:0,if:eth2", "hostX", []string{arm2, raw, say, "shutdown.apply machine hostX poweroff"}},
+		{"pm", "cancel", "self,force,wol,poweroff:0,timeout:0", "lab01", []string{"stack.destroy", "stack.destroy", arm0, raw, say, poweroff}},
 		{"pm", "cancel", "l:tst001,REBOOT", "lab01", []string{shut, start, shut, start}},
 		{"pm", "cancel", "l:tst001,REBOOT,SELF", "lab01", []string{shut, shut, say, reboot, start, start}},
 		{"xen", "cancel", "l:tst100,REBOOT,FORCE", "lab01", []string{"stack.destroy", start}},
 		{"PM", "cancel", "l:tst100,INIT:0", "lab01", []string{shut, shut}},
 		{"pm", "cancel", "l:tst100,RESET", "lab01", []string{shut, start, shut, start}},
-		{"pm", "cancel", "l:tst100,RESET,SELF", "lab01", []string{shut, shut, arm0, say, "send it a magic packet", start, start}},
+		{"pm", "cancel", "l:tst100,RESET,SELF", "lab01", []string{shut, shut, arm0, raw, say, poweroff, "wol.send mac 52:54:00:01:00:01", start, start}},
 	} {
 		t.Run(test.subopts, func(t *testing.T) {
 			s := xenRack(t)
@@ -128,7 +130,7 @@ func TestLinesOfTheManualArePlanned(t *testing.T) {
 func TestWhatCannotBeArmedIsRefused(t *testing.T) {
 	for name, words := range map[string][]string{
 		"eth1": {"cannot be armed: eth1", "driver e1000e", "supports d for Wake-on-LAN"},
-		"eth3": {"cannot be armed: eth3", "supports nothing for Wake-on-LAN"},
+		"eth3": {"cannot be armed: eth3", "shows no mode of Wake-on-LAN: operation not supported"},
 		"eth9": {"cannot be armed: eth9", "no such interface"},
 	} {
 		s := xenRack(t)

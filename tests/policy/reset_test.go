@@ -141,33 +141,15 @@ func TestAMachineThatIsOffIsNotReset(t *testing.T) {
 	s.off("lab02")
 }
 
-func TestAResetWithoutABMC(t *testing.T) {
+// Without SELF it is what runs on the machine that is rebooted, which needs no BMC.
+func TestAResetOfWhatRunsThere(t *testing.T) {
 	s := rack(t)
-	s.refusedAt("lab01", "ct1", "reset,self", `"RESET": the inventory has no bmc for ct1`, "POWEROFF with WOL", "not in this version", "--plan")
-	// Without SELF it is what runs there that is rebooted, which needs no BMC.
 	before := s.world.State("web1").Boots
 	s.exits(s.cancel("pm", "l:tst100,RESET", "lab01"), 0)
 	s.up("lab01")
 	s.powered("web1", "ct1")
 	if s.world.State("web1").Boots != before+1 {
 		t.Error("web1 was not rebooted")
-	}
-}
-
-// refusedAt: a request at two targets ends before anything is contacted.
-func (s *scene) refusedAt(good, bad, subopts string, words ...string) {
-	s.t.Helper()
-	exit, err := s.form("pm", "cancel", subopts, good, bad)
-	if err == nil {
-		s.t.Fatalf("%s: exit %d", subopts, exit)
-	}
-	for _, word := range words {
-		if !strings.Contains(err.Error(), word) {
-			s.t.Errorf("%s: %v does not say %q", subopts, err, word)
-		}
-	}
-	if n := s.count("stack", "") + s.count("line", "") + s.count("ipmi", ""); n > 0 {
-		s.t.Errorf("%s: something was contacted", subopts)
 	}
 }
 

@@ -54,17 +54,16 @@ func (r *lastRecord) history(t testing.TB) *journal.History {
 
 // killedAt runs a CANCEL that is killed at a record, then resumes it in the same
 // world; ended tells that the first run ended before that record.
-func killedAt(t *testing.T, record int, subopts string, prepare func(*scene)) (s *scene, exit int, ended bool) {
-	s = rack(t)
-	prepare(s)
+func killedAt(t *testing.T, record int, subopts, target string, world func() *scene) (s *scene, exit int, ended bool) {
+	s = world()
 	s.journal = &lastRecord{s: s, at: record}
-	exit, _ = s.form("pm", "cancel", subopts, "lab01")
+	exit, _ = s.form("pm", "cancel", subopts, target)
 	if len(s.journal.entries) < record {
 		return s, exit, true
 	}
 	first := s.journal
 	s.history, s.journal = first.history(t), &lastRecord{s: s}
-	exit, err := s.form("pm", "cancel", subopts, "lab01")
+	exit, err := s.form("pm", "cancel", subopts, target)
 	if err != nil {
 		t.Fatalf("resumed after record %d (%s %s): %v\n%s", record, first.entries[record-1].Kind, first.entries[record-1].Op, err, s.story())
 	}
@@ -103,7 +102,11 @@ func TestResumedAfterEveryRecord(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for record := 1; ; record++ {
-				s, exit, ended := killedAt(t, record, test.subopts, test.prepare)
+				s, exit, ended := killedAt(t, record, test.subopts, "lab01", func() *scene {
+					s := rack(t)
+					test.prepare(s)
+					return s
+				})
 				if ended {
 					if record < 10 {
 						t.Errorf("the run left %d records", record-1)
@@ -132,5 +135,29 @@ func TestResumedAfterEveryRecord(t *testing.T) {
 				s.world.Close()
 			}
 		})
+	}
+}
+
+// The same of a machine that is armed before it goes, where that takes its bridge
+// apart: it is off in the end, its way back is kept, and a packet brings it back.
+func TestAWayBackIsResumedAfterEveryRecord(t *testing.T) {
+	for record := 1; ; record++ {
+		s, exit, ended := killedAt(t, record, "self,wol,poweroff:5", "host01", func() *scene { return stubborn(t) })
+		if ended {
+			if record < 20 {
+				t.Errorf("the run left %d records", record-1)
+			}
+			return
+		}
+		if exit != 0 || !s.armed("host01") || s.wayBack("host01") == nil || doneTwice(s) != "" {
+			t.Errorf("killed after record %d: exit %d, armed %v, kept %v, twice %q", record, exit, s.armed("host01"), s.wayBack("host01"), doneTwice(s))
+		}
+		s.off("host01", "web1")
+		s.nobodyLost()
+		s.history, s.journal, s.events = nil, nil, nil
+		if woken := s.create("pm", "wol,l:host01"); woken != 0 || t.Failed() {
+			t.Fatalf("killed after record %d: exit %d of CREATE\n%s", record, woken, s.story())
+		}
+		s.world.Close()
 	}
 }

@@ -31,8 +31,9 @@ func (s *scene) wakeup(words ...string) (exit int, err error) {
 		return -1, err
 	}
 	authority := head.Authority()
-	runtime := luabind.New(simulated.Capabilities(s.world, ""), luabind.Options{
+	runtime := luabind.New(simulated.Desk(s.world, s.desk, s.kept), luabind.Options{
 		Authority: &authority,
+		Machines:  s.kept,
 		Inventory: s.inventory(),
 		Settings:  s.site,
 		Plan:      s.plan || head.Plans(arguments),
@@ -180,6 +181,10 @@ func TestBadWakeups(t *testing.T) {
 		{[]string{"-s", "192.168.1.1", good}, "not the password itself"},
 		{[]string{"-s", bad, good}, "SecureOn"},
 		{[]string{"-q", good}, "-q"},
+		{[]string{"-t", "10.0.0.1/32", good}, "10.0.0.1/32"},
+		{[]string{"-t", "10.0.0.1/x", good}, "no directed broadcast address"},
+		{[]string{"-u", "-b", good}, "-u"},
+		{[]string{"-b", good}, "no IPv4 address of eth0"},
 	} {
 		s := rack(t)
 		exit, err := s.wakeup(test.words...)
@@ -209,4 +214,95 @@ func TestAWakeupThatIsNotSent(t *testing.T) {
 	if sent := s.sent(); len(sent) != 2 {
 		t.Errorf("one that fails keeps the other from being sent: %q", sent)
 	}
+}
+
+// Several destinations are all tried, and each is reported, also where one fails.
+func TestWakeupToSeveralDestinations(t *testing.T) {
+	s := rack(t)
+	s.exits(s.wakes("-t", "127.77.0.17/24", "-t", "10.7.0.1", "-p", "40", "l:lab02"), 0)
+	want := []string{"127.77.0.255:40", "10.7.0.1:40"}
+	for i, sent := range s.sent() {
+		if !strings.HasSuffix(sent, " to "+want[i]) {
+			t.Errorf("sent %q, want to %s", sent, want[i])
+		}
+	}
+	s.told("127.77.0.255:40 (the directed broadcast address of 127.77.0.0/24)", "10.7.0.1:40")
+	s.powered("lab02")
+
+	s = rack(t)
+	s.world.Fault(sim.Fault{Power: "wol", Count: 1, Kind: primitives.Unreachable, Message: "no route"})
+	s.exits(s.wakes("-t", "10.7.0.1", "-t", "127.77.0.255", "l:lab02"), 1)
+	if results := s.results(); len(results) != 2 || results[0].Error == nil || results[1].State != "sent" {
+		t.Errorf("%+v", results)
+	}
+	s.powered("lab02")
+}
+
+func (s *scene) results() []luabind.Event {
+	var list []luabind.Event
+	for _, event := range s.events {
+		if event.Kind == luabind.KindResult {
+			list = append(list, event)
+		}
+	}
+	return list
+}
+
+// The directed broadcast address is computed and shown, from whatever is known of
+// the subnet.
+func TestWakeupByDirectedBroadcast(t *testing.T) {
+	for _, test := range []struct {
+		row, desk string
+		words     []string
+		want      string
+	}{
+		{`subnet = "127.77.0.0/24"`, "", []string{"-b", "l:lab02"}, "127.77.0.255:9"},
+		{`broadcast = "127.77.0.255", broadcast_port = 7`, "", []string{"-b", "l:lab02"}, "127.77.0.255:7"},
+		{`broadcast = "127.77.0.255", broadcast_port = 7`, "", []string{"l:lab02"}, "127.77.0.255:7"},
+		{`broadcast = "127.77.0.255"`, "", []string{"-b", "-p", "8", "l:lab02"}, "127.77.0.255:8"},
+		{"", "lab01", []string{"-b", "l:lab02"}, "127.77.0.255:9"},
+		{"", "lab01", []string{"-b", "-i", "br0", "l:lab02"}, "127.77.0.255:9"},
+		{`broadcast = "127.77.0.255"`, "", []string{"-i", "eth0", "l:lab02"}, "ff:ff:ff:ff:ff:ff"},
+	} {
+		s := rack(t)
+		s.rows["lab02"], s.desk = test.row, test.desk
+		s.exits(s.wakes(test.words...), 0)
+		if sent := s.sent(); len(sent) != 1 || !strings.HasSuffix(sent[0], " to "+test.want) {
+			t.Errorf("%v: sent %q, want to %s", test.words, sent, test.want)
+		}
+		s.powered("lab02")
+	}
+}
+
+// What CANCEL has kept of a machine wakes it, without a MAC in the inventory, or
+// without any row.
+func TestWakeupOfWhatWasCancelled(t *testing.T) {
+	for _, test := range []struct {
+		subopts string
+		words   []string
+		want    string
+	}{
+		{"self,wol,poweroff:0", []string{"l:host01"}, "ff:ff:ff:ff:ff:ff"},
+		{"self,wol,poweroff:0", []string{"host01"}, "ff:ff:ff:ff:ff:ff"},
+		{"self,wol,poweroff:0", []string{"-b", "t:10.1.0.1"}, "10.1.0.255:9"},
+		{"self,wol,broadcast:10.1.0.255:99,poweroff:0", []string{"l:host01"}, "10.1.0.255:99"},
+		{"self,wol,broadcast:10.1.0.255:99,poweroff:0", []string{"-i", "eth0", "l:host01"}, "ff:ff:ff:ff:ff:ff"},
+	} {
+		s := hosts(t, nil)
+		s.row("host01", "")
+		s.exits(s.cancel("pm", test.subopts, "host01"), 0)
+		s.exits(s.wakes(test.words...), 0)
+		if sent := s.sent(); len(sent) != 1 || !strings.HasSuffix(sent[0], " to "+test.want) {
+			t.Errorf("%v: sent %q, want to %s", test.words, sent, test.want)
+		}
+		s.powered("host01")
+		if !strings.HasPrefix(test.words[0], "-") {
+			s.told("as kept on 2023-11-14 22:13 UTC")
+		}
+	}
+	s := hosts(t, nil)
+	s.instead = map[string]string{"host01": "", "web1": ""}
+	s.exits(s.cancel("pm", "self,wol,poweroff:0", "10.1.0.1"), 0)
+	s.exits(s.wakes("l:10.1.0.1"), 0)
+	s.powered("host01")
 }

@@ -3,10 +3,12 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
 	"maps"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,6 +36,8 @@ type scene struct {
 	types     []any          // -T
 	options   map[string]any // in a target's own parentheses
 	desk      string         // machine on which ctys is called; "" is the operator's own
+	kept      *journal.Machines
+	keeper    *journal.Machines // where agents' records go; nil: to kept
 	events    []luabind.Event
 	stopAt    string // the run is stopped when a step of this name begins
 	journal   *lastRecord
@@ -43,6 +47,7 @@ type scene struct {
 func newScene(t testing.TB, build func(clock *sim.Clock) *sim.World) *scene {
 	clock := sim.NewClock(time.Unix(1_700_000_000, 0))
 	s := &scene{t: t, clock: clock, world: build(clock), rows: map[string]string{}, site: inventory.DefaultSite().Values()}
+	s.kept = &journal.Machines{Dir: filepath.Join(t.TempDir(), "machines"), Clock: clock}
 	t.Cleanup(s.world.Close)
 	return s
 }
@@ -107,6 +112,7 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 	defer stop()
 	options := luabind.Options{
 		Authority: s.authority(path, action),
+		Machines:  s.kept,
 		Inventory: s.inventory(),
 		Settings:  s.site,
 		Yes:       s.yes,
@@ -124,7 +130,9 @@ func (s *scene) form(kind, action, subopts string, targets ...string) (exit int,
 		s.journal.stop = stop
 		options.Journal = s.journal
 	}
-	runtime := luabind.New(simulated.Capabilities(s.world, s.desk), options)
+	powers := simulated.Desk(s.world, s.desk, cmp.Or(s.keeper, s.kept))
+	defer simulated.Release(powers)
+	runtime := luabind.New(powers, options)
 	result, err := runtime.CallScript(ctx, action, "action", map[string]any{
 		"action": action, "type": kind, "subopts": subopts, "targets": list,
 		"options": map[string]any{"yes": s.yes, "types": s.types},

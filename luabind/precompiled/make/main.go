@@ -28,20 +28,20 @@ func main() {
 func fill(folder string) error {
 	wanted := map[string]bool{".gitignore": true}
 	for _, stock := range []fs.FS{scripts.FS, stdlib.FS} {
-		names, err := fs.Glob(stock, "*.lua")
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
+		err := fs.WalkDir(stock, ".", func(name string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".lua") {
+				return err
+			}
 			text, err := fs.ReadFile(stock, name)
 			if err != nil {
 				return err
 			}
 			key := precompiled.Key(string(text))
 			wanted[key] = true
-			if err := write(filepath.Join(folder, key), name, string(text)); err != nil {
-				return err
-			}
+			return write(filepath.Join(folder, key), name, string(text))
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return removeOthers(folder, wanted)
