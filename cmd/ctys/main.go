@@ -28,7 +28,7 @@ var armed bool
 // short and end before that. One that has come to its first collection is large,
 // and keeps its memory within bounds from then on.
 func collectRarely() {
-	const atFirst, afterwards = 400, 150 // percent of what is in use
+	const atFirst, afterwards = 400, 200 // percent of what is in use
 	debug.SetGCPercent(atFirst)
 	runtime.AddCleanup(new([16]byte), func(percent int) { debug.SetGCPercent(percent) }, afterwards)
 }
