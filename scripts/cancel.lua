@@ -96,6 +96,7 @@ M.bring_back = reboot.bring_back
 --- bridge that was dissolved comes back where the machine stays up.
 function M.here(order)
   local report = { machine = order.machine, exit = 0, guests = {} }
+  if order.wanted.self and machines.has_gone_before(order, report) then return report end
   local way = M.check_here(order)
   return task.finally(function() return M.carry_out(order, report, way) end, function() arm.undo(order, way) end)
 end
@@ -124,20 +125,21 @@ function M.carry_out(order, report, way)
   return report
 end
 
---- Which guests the order means, and whether they may be touched.
+--- Which guests the order means, and whether they may be touched; those too that
+--- the run which this one resumes has taken down already.
 function M.look(order, report)
   local all = M.walk(order, report)
   local list = M.choose(order, all)
   M.check_stack(order, all, list)
-  return list
+  report.ran = journal.keep("ran on " .. order.machine, function() return stacks.running(list) end)
+  return stacks.with(list, all, report.ran)
 end
 
---- Cancels what runs here, all at once, and notes what ran before.
+--- Cancels what runs here, all at once.
 function M.stack(order, report, list)
   order.waves, order.carry = stacks.waves(list), M.look_inside(order, list)
-  report.ran = journal.keep("ran on " .. order.machine, function() return stacks.running(list) end)
   stacks.each(order, list, function(guest) return M.guest(guest, order) end, report)
-  report.ran = journal.keep("ran in the guests of " .. order.machine, function() return reboot.note_inside(report.ran) end)
+  report.ran = journal.keep("ran in the guests of " .. order.machine, function() return reboot.note_inside(report.ran, order) end)
 end
 
 --- Every guest on this machine, by its hypervisors' word.
@@ -166,7 +168,7 @@ function M.shut_down(guest, order)
   if ladder.is_off(guest) then return "off" end
   if order.wanted.force then return M.destroy(guest, order) end
   local deadline = M.deadline(guest, order)
-  local finish = task.now() + deadline
+  local finish = guests.finish(guest, deadline)
   if guest.state == "paused" and deadline > 0 then ladder.resume(guest, finish) end
   step.otherwise(M.at_deadline(guest, order) == "destroy" and "destroy" or "leave it running, and leave the machine alone", { after = deadline })
   local off = deadline > 0 and (M.inside(guest, order, finish) or M.by_agent(guest, finish) or M.by_hypervisor(guest, finish))
@@ -214,7 +216,9 @@ function M.take_down(order, report, way)
   M.announce(order)
   report.receipt = M.tell(order, report)
   if not machines.is_fresh(looked) and not M.may_go_down(order, report) then return M.call_off(order) end
+  local told = report.way_back
   if way and not M.arm_again(order, report, way) then return M.call_off(order) end
+  if report.way_back ~= told then report.receipt = M.tell(order, report) end -- FORCE goes on without it
   report.accepted = arm.asking(way, function() return M.apply(order) end)
 end
 

@@ -152,6 +152,7 @@ local function arm_all(order, way)
     for i, card in ipairs(way.cards) do way.cards[i] = arm_card(order, way, card) end
     return "armed"
   end)
+  way_back.take_over(way.back, way.cards)
   way.back.armed_at = task.now()
   local beyond = way.cards[1].wake.beyond
   if beyond then step.note("what decides beside that and cannot be seen from here: " .. beyond) end

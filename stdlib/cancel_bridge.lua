@@ -108,7 +108,8 @@ function M.restore(order, way)
     return
   end
   way.left = nil
-  bridge.unguard()
+  local told, why = pcall(bridge.unguard)
+  if not told then step.warn(string.format("a guard of %s could not be taken off, and will find it restored: %s", left.bridge, tostring(why.message or why))) end
 end
 
 --- The machine's system has taken the power-off: a guard that acted now would

@@ -26,6 +26,16 @@ function M.deadline(guest, order)
   return math.min(deadline, order.budget and order.budget / (order.waves or 1) or deadline)
 end
 
+-- What a guest gets at least of a deadline that began in an earlier run, which was
+-- cut short: it is asked once more.
+local LAST_CHANCE = 10
+
+--- When a guest's deadline is over. It goes on where a run is resumed.
+function M.finish(guest, deadline)
+  local began = journal.keep("began " .. guest.uri .. " " .. guest.uuid, task.now)
+  return math.max(began + deadline, task.now() + math.min(deadline, LAST_CHANCE))
+end
+
 function M.at_deadline(guest, order)
   if typed(order) then return "destroy" end
   local row = walk.row(guest, order.machine) or {}
@@ -84,6 +94,8 @@ local function inner_order(row, order, finish, level)
   }
 end
 
+local function inside_key(guest) return "ran in " .. guest.uri .. " " .. guest.uuid end
+
 -- Whether the agent in the guest goes on although its result cannot come: the
 -- line to it was cut, the one to the desk, or the desk went down with the guest.
 local function goes_on_alone(guest, order, err)
@@ -119,14 +131,22 @@ function M.climb(guest, row, order, finish, level)
   local seconds = math.max(finish - task.now(), 0)
   local ok, told = pcall(task.deadline, seconds, action.at, row.name, "cancel", inner_order(row, order, finish, level), { take_down = true })
   if not ok then told = not_cancelled(guest, row, told, seconds, goes_on_alone(guest, order, told) and finish - task.now() or 0) end
+  if told.up_again then
+    error({ kind = "busy", op = "cancel", host = guest.name, message = "it has gone down for this run before, and somebody has started it again: cancel it by a new run" }, 0)
+  end
   if told.exit and told.exit ~= 0 then left_inside(guest, told) end
-  M.ran_inside[guest.uuid] = told.ran or "lost"
+  journal.keep(inside_key(guest), function() return told.ran or "lost" end)
   return told
 end
 
--- What ran inside a guest before, by the guest's UUID; "lost" where the guest
--- went down before it could say so.
-M.ran_inside = {}
+--- What ran in a guest before it was cancelled; "lost" where it carries guests and
+--- went down before it could say so, also in the run that this one resumes.
+---@return table[]|"lost"|nil
+function M.ran_in(guest, order)
+  local row = walk.row(guest, order.machine)
+  if order.wanted.force or not row or not (walk.carries(row) or (order.carry or {})[row.name]) then return nil end
+  return journal.keep(inside_key(guest), function() return not step.planning() and "lost" or nil end)
+end
 
 --- Tells a guest from inside; nil where there is no way in (or the guest agent,
 --- which needs no network, is there for it), or where it is not off yet after

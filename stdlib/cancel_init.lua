@@ -41,7 +41,7 @@ function M.guest(guest, order, deadline)
   elseif level == 6 then
     local seen = goal.rebooted(row.name, before, finish - task.now(), goals.boot_id_of(row.name))
     if seen.exit then fail(guest, "internal", seen.text) end
-    reboot.start_inside(row, guests.ran_inside[guest.uuid])
+    reboot.start_inside(row, guests.ran_in(guest, order))
     return "rebooted"
   end
   return "told to go to run level " .. level

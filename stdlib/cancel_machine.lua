@@ -34,6 +34,20 @@ function M.note_witness(report)
   report.boot_id, report.slept = now.boot_id, now.slept
 end
 
+--- Whether the machine has gone down for this run already and is up again: a run
+--- that is resumed must not take it down a second time, nor what runs on it now.
+function M.has_gone_before(order, report)
+  local now = identity()
+  local first = journal.keep("this run of " .. order.machine, function() return { boot_id = now.boot_id, slept = now.slept } end)
+  if first.boot_id == now.boot_id and first.slept == now.slept then return false end
+  step.note(order.machine .. " has gone down for this run before, and is up again: nothing more is done to it")
+  report.boot_id, report.slept, report.up_again = first.boot_id, first.slept, true
+  report.ran = journal.keep("ran in the guests of " .. order.machine, function()
+    return journal.keep("ran on " .. order.machine, function() return {} end)
+  end)
+  return true
+end
+
 --- Which boot of the machine this is, and whether it is in the run level of the
 --- order.
 function M.witness(order)
@@ -157,7 +171,7 @@ local RECEIPT = 5
 function M.tell(order, report)
   local row, keep = inventory.machine(order.machine) or {}, nil
   if report.way_back then
-    keep = { way_back = report.way_back, ran = report.ran, method = order.wanted.method, address = row.address }
+    keep = { way_back = report.way_back, ran = report.ran, method = order.wanted.method, address = row.address, mac = row.mac }
   end
   local told = journal.receipt{ deadline = RECEIPT, keep = keep, machine = not action.here() and order.machine or nil,
     report = { exit = 0, boot_id = report.boot_id, slept = report.slept, ran = report.ran, guests = report.guests, way_back = report.way_back, unarmed = report.unarmed } }

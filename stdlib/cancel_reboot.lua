@@ -37,24 +37,40 @@ function M.start_inside(row, ran)
   end
 end
 
+-- How a guest was before it is rebooted: what is off stays off, and one that has
+-- another witness now was rebooted by the run that this one resumes.
+local function before(guest)
+  return journal.keep("before its reboot " .. guest.uri .. " " .. guest.uuid, function()
+    return { off = ladder.is_off(guest), witness = guest.witness or "" }
+  end)
+end
+
+local function was_rebooted(guest, was)
+  return not ladder.is_off(guest) and was.witness ~= "" and (guest.witness or "") ~= "" and guest.witness ~= was.witness
+end
+
 --- Takes a guest down, sees it off, starts it, and what ran in it.
 function M.guest(guest, order, policy)
-  if ladder.is_off(guest) then return "off" end
+  local was = before(guest)
+  if was.off then return "off" end
   if checks.is_lost_when_off(guest) and not step.planning() then
     error({ kind = "unsupported", op = "cancel", host = guest.name, message = "it is transient: once off, nothing could start it again" }, 0)
   end
-  policy.shut_down(guest, order)
-  local now = ladder.start(guest, inventory.setting("deadline"))
-  if not step.planning() and (now.witness or "") == (guest.witness or "") then
-    error({ kind = "internal", op = "cancel", host = guest.name, message = "asked to reboot, not confirmed: its hypervisor shows the same run as before" }, 0)
+  if not was_rebooted(guest, was) then
+    policy.shut_down(guest, order)
+    guests.ran_in(guest, order)
+    local now = ladder.start(guest, inventory.setting("deadline"))
+    if not step.planning() and (now.witness or "") == was.witness then
+      error({ kind = "internal", op = "cancel", host = guest.name, message = "asked to reboot, not confirmed: its hypervisor shows the same run as before" }, 0)
+    end
   end
-  M.start_inside(walk.row(guest, order.machine), guests.ran_inside[guest.uuid])
+  M.start_inside(walk.row(guest, order.machine), guests.ran_in(guest, order))
   return "rebooted"
 end
 
 --- Adds to what ran here what ran in it: each level knows only its own.
-function M.note_inside(ran)
-  for _, guest in ipairs(ran) do guest.inside = guests.ran_inside[guest.uuid] end
+function M.note_inside(ran, order)
+  for _, guest in ipairs(ran) do guest.inside = guests.ran_in(guest, order) end
   return ran
 end
 

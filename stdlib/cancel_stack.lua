@@ -120,6 +120,22 @@ function M.running(list)
   return ran
 end
 
+local function id(guest) return guest.uri .. " " .. guest.uuid end
+
+--- The list, and those of the guests that ran before and are not in it now: the
+--- run that this one resumes has taken them down.
+---@param all table[] guests of the machine
+---@param ran table[] as M.running gives them
+function M.with(list, all, ran)
+  local wanted, whole = {}, {}
+  for _, guest in ipairs(ran) do wanted[id(guest)] = true end
+  for i, guest in ipairs(list) do whole[i], wanted[id(guest)] = guest, nil end
+  for _, guest in ipairs(all) do
+    if wanted[id(guest)] then whole[#whole + 1] = guest end
+  end
+  return whole
+end
+
 local function by_uri(list)
   local groups, of = {}, {}
   for _, guest in ipairs(list) do

@@ -66,7 +66,7 @@ var networks = map[string][]string{
 		"ip addr add 198.51.100.5/24 dev eth0", "ip route add 203.0.113.0/24 via 198.51.100.1 dev eth0", "ip addr add 192.0.2.5/24 dev br0", "ip route add default via 192.0.2.1 dev br0",
 	},
 	"rules": {
-		"ip addr add 192.0.2.5/24 dev br0", "ip rule add not from 192.0.2.5 fwmark 0x10/0xff ipproto tcp dport 80-90 lookup 9 priority 90",
+		"ip addr add 192.0.2.5/24 dev br0", "ip rule add not from 192.0.2.5 fwmark 0x10/0xff ipproto 6 dport 80-90 lookup 9 priority 90",
 		"ip rule add oif br0 uidrange 0-10 goto 32766 priority 91", "ip rule add to 192.0.2.0/24 lookup main suppress_prefixlength 0 priority 92",
 	},
 }

@@ -3,7 +3,6 @@
 package acceptance
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,24 +22,7 @@ type room struct {
 // root.
 func (r *room) operator(t testing.TB) *operator {
 	t.Helper()
-	o := newOperator(t, r.Desk.Command)
-	r.trusted(t, o)
-	o.has(t, "machines.lua", r.inventory("root", r.Identity))
-	return o
-}
-
-// trusted puts the machine's key into the operator's known_hosts.
-func (r *room) trusted(t testing.TB, o *operator) {
-	t.Helper()
-	known, err := os.ReadFile(r.KnownHosts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.keeps(t, ".ssh/known_hosts", string(known))
-}
-
-func (r *room) inventory(user, identity string) string {
-	return fmt.Sprintf("return { %s = { address = %q, user = %q, identity = %q } }\n", r.Name, r.IP, user, identity)
+	return operatorOf(t, &r.Access)
 }
 
 // boot is which boot the machine is in, by its own kernel.
@@ -134,7 +116,7 @@ func TestThereNotHere(t *testing.T) {
 
 func unknownHostKey(t *testing.T, r *room) {
 	o := newOperator(t, r.Desk.Command)
-	o.has(t, "machines.lua", r.inventory("root", r.Identity))
+	o.has(t, "machines.lua", inventory(&r.Access, "root", r.Identity))
 	r.untouched(t, func() {
 		end := o.calls(t, "-t", "pm", "-a", "cancel=self,poweroff:0", r.Name)
 		end.exits(t, 3)
@@ -157,10 +139,10 @@ func unknownHostKey(t *testing.T, r *room) {
 
 func wrongKey(t *testing.T, r *room) {
 	o := newOperator(t, r.Desk.Command)
-	r.trusted(t, o)
+	trusted(t, o, &r.Access)
 	other := filepath.Join(o.home, "other")
 	makeKey(t, other)
-	o.has(t, "machines.lua", r.inventory("root", other))
+	o.has(t, "machines.lua", inventory(&r.Access, "root", other))
 	r.untouched(t, func() {
 		end := o.calls(t, "-t", "pm", "-a", "cancel=self,poweroff:0", r.Name)
 		end.exits(t, 3)
@@ -170,8 +152,8 @@ func wrongKey(t *testing.T, r *room) {
 
 func accountThatMayNot(t *testing.T, r *room) {
 	o := newOperator(t, r.Desk.Command)
-	r.trusted(t, o)
-	o.has(t, "machines.lua", r.inventory("operator", r.Identity))
+	trusted(t, o, &r.Access)
+	o.has(t, "machines.lua", inventory(&r.Access, "operator", r.Identity))
 	r.untouched(t, func() {
 		end := o.calls(t, "-t", "pm", "-a", "cancel=self,poweroff:0", r.Name)
 		end.exits(t, 3)

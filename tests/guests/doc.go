@@ -10,7 +10,6 @@
 // sees nothing of the machine's libvirt, and when the test's process ends, for
 // whatever reason, the kernel ends everything in them.
 //
-// The guests are a kernel and a busybox from Debian's packages, downloaded once
-// to .cache/guests at the root of the repository and never installed. They run
-// by emulation (TCG) on one virtual CPU and need no network. Linux, root.
+// The guests are a kernel and a busybox (see tests/bootimage). They run by
+// emulation (TCG) on one virtual CPU and need no network. Linux, root.
 package guests

@@ -81,7 +81,7 @@ func NewDesk(t testing.TB) *Desk {
 	t.Helper()
 	testneed.Root(t)
 	for program, debianPackage := range map[string]string{
-		"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "systemd-nspawn": "systemd-container",
+		"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2",
 	} {
 		testneed.Program(t, program, debianPackage)
 	}
@@ -189,10 +189,17 @@ func (d *Desk) inside(script string, args ...string) *exec.Cmd {
 // path is a file of the desk's file systems, as the test process reaches it.
 func (d *Desk) path(inside string) string { return fmt.Sprintf("/proc/%d/root%s", d.pid, inside) }
 
-// next counts the machines.
-func (d *Desk) next() int {
+// Place is where a machine stands on the segment.
+type Place struct {
+	Number  int // from 1
+	IP, MAC string
+}
+
+// NextPlace is one that nobody has.
+func (d *Desk) NextPlace() Place {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.machines++
-	return d.machines
+	n := d.machines
+	return Place{Number: n, IP: fmt.Sprintf("198.18.0.%d", 1+n), MAC: fmt.Sprintf("52:54:00:c6:12:%02x", 1+n)}
 }

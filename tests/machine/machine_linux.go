@@ -13,8 +13,9 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
+
+	"ctys/tests/testneed"
 )
 
 // Options says what machine a test wants. The zero value is a good one.
@@ -28,17 +29,9 @@ type Options struct {
 // Machine is one container that runs, or has run. Its accounts are root and
 // operator, an ordinary user.
 type Machine struct {
-	Name       string
-	Address    string // IP address and port of its SSH server: "198.18.0.2:22"
-	IP         string
-	MAC        string
-	HostKey    ssh.PublicKey
-	Desk       *Desk
-	KnownHosts string // a known_hosts file that has it
-	Identity   string // the file of a private key that it accepts
+	Access
+	MAC string
 
-	signer  ssh.Signer
-	index   int
 	extra   string // what its root may do beyond systemd-nspawn's own set
 	console string // log file
 
@@ -55,27 +48,26 @@ var nameForm = regexp.MustCompile(`^[a-z][a-z0-9-]{0,14}$`)
 // cut off when the test ends, and its console is logged if the test failed.
 func Start(t testing.TB, options Options) *Machine {
 	t.Helper()
+	testneed.Program(t, "systemd-nspawn", "systemd-container")
 	desk := options.Desk
 	if desk == nil {
 		desk = NewDesk(t)
 	}
 	disk := tree(t)
-	m := &Machine{Name: options.Name, Desk: desk, index: desk.next()}
-	if m.Name == "" {
-		m.Name = fmt.Sprintf("machine%d", m.index)
+	place := desk.NextPlace()
+	if options.Name == "" {
+		options.Name = fmt.Sprintf("machine%d", place.Number)
 	}
-	if !nameForm.MatchString(m.Name) {
-		t.Fatalf("machine name %q: a lower-case letter, then up to 14 letters, digits or dashes", m.Name)
+	if !nameForm.MatchString(options.Name) {
+		t.Fatalf("machine name %q: a lower-case letter, then up to 14 letters, digits or dashes", options.Name)
 	}
+	m := &Machine{Access: NewAccess(t, desk, options.Name, place.IP), MAC: place.MAC}
 	if options.NetAdmin {
 		m.extra = "CAP_NET_ADMIN"
 	}
-	m.IP = fmt.Sprintf("198.18.0.%d", 1+m.index)
-	m.Address = m.IP + ":22"
-	m.MAC = fmt.Sprintf("52:54:00:c6:12:%02x", 1+m.index)
 	m.console = filepath.Join(t.TempDir(), "console.log")
 	m.insertDisk(t, disk)
-	m.makeKeys(t, options.AuthorizedKey)
+	m.letIn(t, options.AuthorizedKey)
 	m.on()
 	t.Cleanup(func() {
 		m.CutPower()
@@ -192,7 +184,7 @@ func (m *Machine) ready(timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	for {
-		state, err := m.run1(ctx, "systemctl is-system-running --wait")
+		state, err := m.Try(ctx, "systemctl is-system-running --wait")
 		if state == "running" || state == "degraded" {
 			return nil
 		}

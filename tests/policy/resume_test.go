@@ -98,6 +98,8 @@ func TestResumedAfterEveryRecord(t *testing.T) {
 		{"announced", "self,poweroff:30", func(*scene) {}, []string{"lab01", "web1", "ct1", "db1", "app1"}, nil, "0"},
 		{"stack alone", "poweroff:0", func(*scene) {}, []string{"web1", "ct1", "db1", "app1"}, []string{"lab01"}, "0"},
 		{"one is destroyed", "self,poweroff:0,timeout:60", func(s *scene) { s.world.HangInShutdown("db1", true) }, []string{"lab01", "web1", "ct1", "db1", "app1"}, nil, "0"},
+		{"reboot", "self,reboot", func(*scene) {}, nil, []string{"lab01"}, "01"},
+		{"guests reboot", "reboot", func(*scene) {}, nil, []string{"lab01"}, "01"},
 		{"force", "self,force,poweroff:0", func(*scene) {}, []string{"lab01"}, nil, "0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -116,6 +118,11 @@ func TestResumedAfterEveryRecord(t *testing.T) {
 				where := fmt.Sprintf("killed after record %d", record)
 				if !strings.Contains(test.exits, fmt.Sprint(exit)) {
 					t.Fatalf("%s: exit %d\n%s", where, exit, s.story())
+				}
+				if exit == 1 { // the one thing that nobody can know any more
+					s.told("before it said what ran in it")
+				} else if strings.Contains(test.subopts, "reboot") {
+					s.powered("web1", "ct1", "db1", "app1")
 				}
 				for _, name := range test.off {
 					if s.world.State(name).Phase != sim.Off {

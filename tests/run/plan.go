@@ -21,7 +21,7 @@ type stage struct {
 
 // rigs are the packages whose users boot machines; what imports one of them
 // runs after everything else, one package at a time.
-var rigs = []string{"ctys/tests/guests", "ctys/tests/machine"}
+var rigs = []string{"ctys/tests/guests", "ctys/tests/machine", "ctys/tests/wake", "ctys/tests/kernel"}
 
 func plan(ctx context.Context) ([]stage, error) {
 	packages, err := list(ctx)

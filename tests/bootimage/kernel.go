@@ -1,6 +1,6 @@
 //go:build linux
 
-package guests
+package bootimage
 
 import (
 	"bytes"
@@ -10,6 +10,26 @@ import (
 	"os"
 	"os/exec"
 )
+
+// keepKernel keeps the kernel as it is and unpacked.
+func (p Parts) keepKernel(root string) error {
+	path, err := one(root, "boot/vmlinuz-*")
+	if err != nil {
+		return err
+	}
+	packed, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	kernel, err := unpackKernel(packed)
+	if err != nil {
+		return err
+	}
+	if err := replace(p.PackedKernel, packed, 0o644); err != nil {
+		return err
+	}
+	return replace(p.Kernel, kernel, 0o644)
+}
 
 // unpackKernel takes the ELF file out of a bzImage. QEMU starts it by the PVH
 // protocol, so that the emulated processor need not unpack it at each boot.
