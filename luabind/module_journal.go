@@ -57,11 +57,20 @@ func (rt *Runtime) journalKeep(c *Call) ([]lua.LValue, error) {
 		value = values[0]
 	}
 	rt.kept[key] = fromLua(value)
-	number, err := rt.record(Event{Kind: KindKeep, Key: key, Data: map[string]any{"value": rt.kept[key]}})
-	if err == nil {
-		err = rt.syncJournal(number)
+	return []lua.LValue{rt.toLua(rt.kept[key])}, rt.putDown(key)
+}
+
+// putDown keeps a value where a later run finds it; without a journal there is
+// no such place.
+func (rt *Runtime) putDown(key string) error {
+	if rt.options.Journal == nil && !rt.options.Kept {
+		return nil
 	}
-	return []lua.LValue{rt.toLua(rt.kept[key])}, err
+	number, err := rt.record(Event{Kind: KindKeep, Key: key, Data: map[string]any{"value": rt.kept[key]}})
+	if err != nil {
+		return err
+	}
+	return rt.syncJournal(number)
 }
 
 func (rt *Runtime) syncJournal(number uint64) error {

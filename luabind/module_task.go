@@ -44,7 +44,7 @@ func (rt *Runtime) taskModule() *Module {
 				Name: "settle", Help: "As task.map, but one that raises never keeps another from being called.",
 				Args:    []Param{{Name: "list", Type: Table, Required: true}, {Name: "fn", Type: Callback, Required: true}},
 				Options: mapOptions,
-				Result:  "a list of {ok=true, value=…} or {ok=false, error=…}, in the order of the elements",
+				Result:  "a list of {ok=true, value=…, seconds=…} or {ok=false, error=…, seconds=…}, in the order of the elements; seconds are what the call took",
 				Example: `for _, r in ipairs(task.settle({1, 2}, function(n) return n end)) do assert(r.ok) end`,
 				Run:     func(c *Call) ([]lua.LValue, error) { return rt.taskMap(c, true) },
 			},

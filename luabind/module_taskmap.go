@@ -51,6 +51,7 @@ type mapping struct {
 type element struct {
 	task   *Task
 	counts bool
+	began  time.Time
 	until  time.Time // it counts, with patience
 }
 
@@ -88,9 +89,9 @@ func (m *mapping) begin() {
 	m.counted++
 	element.task = m.rt.spawn(m.rt.current, "", m.fn, m.list.RawGetInt(m.begun), lua.LNumber(m.begun))
 	element.task.observed, element.task.group, element.task.place = true, m.together, m.begun
-	element.counts = true
+	element.counts, element.began = true, m.rt.caps.Clock.Now()
 	if m.patience > 0 {
-		element.until = m.rt.caps.Clock.Now().Add(m.patience)
+		element.until = element.began.Add(m.patience)
 	}
 }
 
@@ -157,13 +158,14 @@ func (m *mapping) take(task *Task) {
 		value = task.values[0]
 	}
 	if m.settle {
-		value = m.settled(task, value)
+		value = m.settled(task, value, m.rt.caps.Clock.Now().Sub(element.began))
 	}
 	m.results.RawSetInt(task.place, value)
 }
 
-func (m *mapping) settled(task *Task, value lua.LValue) lua.LValue {
-	record := m.rt.root.CreateTable(0, 2)
+func (m *mapping) settled(task *Task, value lua.LValue, took time.Duration) lua.LValue {
+	record := m.rt.root.CreateTable(0, 3)
+	record.RawSetString("seconds", lua.LNumber(took.Seconds()))
 	record.RawSetString("ok", lua.LBool(task.err == nil))
 	if value != lua.LNil {
 		record.RawSetString("value", value)

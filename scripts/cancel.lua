@@ -10,19 +10,14 @@
 --     function cancel.at_deadline(guest, order) return "destroy" end
 --     return cancel
 
-local arm = require "cancel_arm"
-local ends = require "cancel_report"
-local goals = require "cancel_goal"
+-- What only the desk needs, or few runs do, is loaded where it is needed: each
+-- machine of a stack loads its own.
 local guests = require "cancel_guest"
-local init = require "cancel_init"
 local ladder = require "ladder"
 local machines = require "cancel_machine"
-local reboot = require "cancel_reboot"
 local requests = require "cancel_request"
-local reset = require "cancel_reset"
 local stacks = require "cancel_stack"
 local targets = require "targets"
-local wakes = require "cancel_wake"
 
 local M = {}
 
@@ -64,7 +59,7 @@ end
 function M.target(request, wanted, target)
   local _, seen = step.run(target.name, function()
     local order = requests.order(request, wanted, target)
-    local told = reset.carry(order, function() return M.carry(order, target) end)
+    local told = require "cancel_reset".carry(order, function() return M.carry(order, target) end)
     local seen = told.is_off or M.confirm(order, told)
     return seen.state, seen
   end, { object = target.name })
@@ -72,23 +67,24 @@ function M.target(request, wanted, target)
 end
 
 --- Carries the order to the target and gives what M.here returned there.
-M.carry = goals.carry
+function M.carry(order, target) return require "cancel_goal".carry(order, target) end
 
 --- Whether what the machine reported is true of it.
 function M.confirm(order, told)
+  local ends = require "cancel_report"
   if told.exit and told.exit ~= 0 then return ends.failed(order, told) end
-  local seen = order.wanted.self and goals.reached(order, told, M) or ends.cancelled(order, told)
+  local seen = order.wanted.self and require "cancel_goal".reached(order, told, M) or ends.cancelled(order, told)
   return ends.with_way_back(order, told, seen)
 end
 
 --- Resets the machine by its BMC, and sees another boot of it.
-M.reset = goals.reset
+function M.reset(order, told) return require "cancel_goal".reset(order, told) end
 
 --- Wakes a machine that has no BMC to reset it, when it is down.
-M.wake = wakes.wake
+function M.wake(order, told) return require "cancel_wake".wake(order, told) end
 
 --- After a reboot of the machine: what ran on it and did not come back alone.
-M.bring_back = reboot.bring_back
+function M.bring_back(order, told, seen) return require "cancel_reboot".bring_back(order, told, seen) end
 
 -- The machine ----------------------------------------------------------------
 
@@ -98,14 +94,15 @@ function M.here(order)
   local report = { machine = order.machine, exit = 0, guests = {} }
   if order.wanted.self and machines.has_gone_before(order, report) then return report end
   local way = M.check_here(order)
-  return task.finally(function() return M.carry_out(order, report, way) end, function() arm.undo(order, way) end)
+  if not way then return M.carry_out(order, report) end
+  return task.finally(function() return M.carry_out(order, report, way) end, function() require "cancel_arm".undo(order, way) end)
 end
 
 --- What only the machine can tell, asked before anything is touched. Gives the
 --- way back, where the machine is to be woken later.
 function M.check_here(order)
   if order.wanted.self then machines.can_go_down(order) end
-  return arm.needed(order) and arm.way(order) or nil
+  return requests.needs_way_back(order) and require "cancel_arm".way(order) or nil
 end
 
 --- The stack and, with SELF, the machine. What stays up is armed before.
@@ -139,7 +136,7 @@ end
 function M.stack(order, report, list)
   order.waves, order.carry = stacks.waves(list), M.look_inside(order, list)
   stacks.each(order, list, function(guest) return M.guest(guest, order) end, report)
-  report.ran = journal.keep("ran in the guests of " .. order.machine, function() return reboot.note_inside(report.ran, order) end)
+  report.ran = journal.keep("ran in the guests of " .. order.machine, function() return guests.note_inside(report.ran, order) end)
 end
 
 --- Every guest on this machine, by its hypervisors' word.
@@ -194,10 +191,10 @@ M.by_agent, M.by_hypervisor = ladder.by_agent, ladder.by_hypervisor
 M.destroy = guests.destroy
 
 --- Reboots a guest: down, seen off, started, seen running by another witness.
-function M.reboot(guest, order) return reboot.guest(guest, order, M) end
+function M.reboot(guest, order) return require "cancel_reboot".guest(guest, order, M) end
 
 --- Changes the run level of a guest that was addressed, from inside.
-function M.init(guest, order) return init.guest(guest, order, M.deadline(guest, order)) end
+function M.init(guest, order) return require "cancel_init".guest(guest, order, M.deadline(guest, order)) end
 
 --- Run levels 2 to 5 leave the guests alone.
 function M.leave(guest) return guest.state end
@@ -219,17 +216,18 @@ function M.take_down(order, report, way)
   local told = report.way_back
   if way and not M.arm_again(order, report, way) then return M.call_off(order) end
   if report.way_back ~= told then report.receipt = M.tell(order, report) end -- FORCE goes on without it
-  report.accepted = arm.asking(way, function() return M.apply(order) end)
+  if not way then report.accepted = M.apply(order) return end
+  report.accepted = require "cancel_arm".asking(way, function() return M.apply(order) end)
 end
 
 --- Looks again at every guest: nothing unknown, nobody's new guest is on.
 function M.may_go_down(order, report) return machines.may_go_down(order, report, M) end
 
 --- Makes the way back; false where it is not made, which bars the machine.
-M.arm = arm.make
+function M.arm(order, report, way) return require "cancel_arm".make(order, report, way) end
 
 --- Looks just before the power-off whether it is still there.
-M.arm_again = arm.make_sure
+function M.arm_again(order, report, way) return require "cancel_arm".make_sure(order, report, way) end
 
 --- Tells the users of the machine, and waits the delay.
 function M.announce(order) machines.announce(order, M) end
@@ -244,7 +242,7 @@ M.call_off = machines.call_off
 M.apply = machines.apply
 
 --- Runs on a machine that is up again: starts those of the list that are off.
-M.start_again = reboot.start_again
+function M.start_again(order) return require "cancel_reboot".start_again(order) end
 
 --- Runs on a machine: which boot of it this is, and its run level.
 M.witness = machines.witness

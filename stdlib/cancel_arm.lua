@@ -3,7 +3,7 @@
 -- armed late, and looked at again just before the power-off.
 --
 --     local arm = require "cancel_arm"
---     local way = arm.needed(order) and arm.way(order)   -- raises: exit 3
+--     local way = arm.way(order)                         -- raises: exit 3
 --     arm.make(order, report, way)                       -- false: the machine is barred
 --     arm.make_sure(order, report, way)                  -- network scripts reset it
 --     arm.asking(way, function() … end)                  -- asks for the power-off
@@ -11,7 +11,7 @@
 
 local bridges = require "cancel_bridge"
 local machines = require "cancel_machine"
-local reset = require "cancel_reset"
+local requests = require "cancel_request"
 local targets = require "targets"
 local wakes = require "cancel_wake"
 local way_back = require "way_back"
@@ -24,11 +24,6 @@ local M = {}
 ---@field bridge table<string, string> by the name of an interface: the bridge that it is a port of
 ---@field left cancel.Left? a bridge that was dissolved for it
 ---@field asked boolean? the power-off was asked for, and nobody has said no
-
---- Whether the machine must be armed for the magic packet.
-function M.needed(order)
-  return order.wanted.wol or reset.by_packet(order)
-end
 
 -- What can be armed ------------------------------------------------------------
 
@@ -124,7 +119,7 @@ function M.way(order)
   step.note(string.format("the interface to be armed is %s%s", targets.names(cards),
     typed and "" or string.format("%s (the default route's, else the first physical one)", cards[1].name ~= asked.name and ", which carries " .. asked.name or "")))
   local way = { cards = cards, back = way_back.of(order, asked, cards), bridge = bridges_of(cards) }
-  if reset.by_packet(order) then wakes.check_sender(order, way.back) end
+  if requests.reset_by_packet(order) then wakes.check_sender(order, way.back) end
   for _, card in ipairs(order.wanted.self and cards or {}) do try_in_bridge(order, way, card) end
   return way
 end

@@ -6,7 +6,6 @@
 -- A guest that carries the ctys that was called, one that a cluster manager
 -- starts again, one that a reboot would lose.
 
-local subnet = require "subnet"
 local targets = require "targets"
 local walk = require "walk"
 
@@ -19,7 +18,7 @@ local M = {}
 function M.who_am_i()
   local ok, identity = pcall(shutdown.identity)
   local listed, cards = pcall(nic.list)
-  local macs, subnets = {}, {}
+  local subnet, macs, subnets = require "subnet", {}, {} -- only the desk asks
   for _, card in ipairs(listed and cards or {}) do
     if card.kind == "physical" or card.kind == "veth" then macs[#macs + 1] = card.mac end
     for _, net in ipairs(subnet.all(card)) do subnets[#subnets + 1] = net.prefix end

@@ -107,8 +107,8 @@ end
 ---@return targets.End
 function M.reached(order, told, policy)
   local method, seconds = requests.machine_method(order.wanted), inventory.setting("deadline")
-  if reset.by_bmc(order) then return policy.bring_back(order, told, policy.reset(order, told)) end
-  if reset.by_packet(order) then return policy.bring_back(order, told, reset_by_packet(order, told, policy, seconds)) end
+  if requests.reset_by_bmc(order) then return policy.bring_back(order, told, policy.reset(order, told)) end
+  if requests.reset_by_packet(order) then return policy.bring_back(order, told, reset_by_packet(order, told, policy, seconds)) end
   if method == "reboot" then return policy.bring_back(order, told, rebooted(order, told, seconds)) end
   if requests.sleeps(order.wanted) then return asleep(order, told, seconds) end
   if method == "runlevel" then return goal.run_level(order.machine, order.wanted.level, seconds, in_run_level(order)) end

@@ -148,6 +148,12 @@ function M.ran_in(guest, order)
   return journal.keep(inside_key(guest), function() return not step.planning() and "lost" or nil end)
 end
 
+--- Adds to what ran here what ran in it: each level knows only its own.
+function M.note_inside(ran, order)
+  for _, guest in ipairs(ran) do guest.inside = M.ran_in(guest, order) end
+  return ran
+end
+
 --- Tells a guest from inside; nil where there is no way in (or the guest agent,
 --- which needs no network, is there for it), or where it is not off yet after
 --- a third of the time.

@@ -2,7 +2,6 @@
 
 local power = require "power"
 local requests = require "cancel_request"
-local reset = require "cancel_reset"
 local stacks = require "cancel_stack"
 local targets = require "targets"
 local walk = require "walk"
@@ -19,7 +18,7 @@ end
 
 --- Whether its system can do what the method asks of it; it raises otherwise.
 function M.can_go_down(order)
-  if not reset.by_bmc(order) then shutdown.supported(request_of(order)) end
+  if not requests.reset_by_bmc(order) then shutdown.supported(request_of(order)) end
 end
 
 -- Which boot of the machine this is, and how long it has slept in it.
@@ -185,7 +184,7 @@ end
 function M.not_armed(order, report, err)
   local why = "not armed for the magic packet: " .. tostring(type(err) == "table" and err.message or err)
   report.way_back = nil
-  if order.wanted.force and not reset.by_packet(order) then
+  if order.wanted.force and not requests.reset_by_packet(order) then
     report.unarmed = why
     step.warn(string.format("FORCE: %s is %s", order.machine, why))
     return true
@@ -194,7 +193,7 @@ function M.not_armed(order, report, err)
 end
 
 function M.apply(order)
-  if reset.by_bmc(order) then return { via = "bmc" } end
+  if requests.reset_by_bmc(order) then return { via = "bmc" } end
   local request = request_of(order)
   request.machine = order.machine
   return shutdown.apply(request)

@@ -68,12 +68,6 @@ function M.guest(guest, order, policy)
   return "rebooted"
 end
 
---- Adds to what ran here what ran in it: each level knows only its own.
-function M.note_inside(ran, order)
-  for _, guest in ipairs(ran) do guest.inside = guests.ran_in(guest, order) end
-  return ran
-end
-
 local function start_one(ran, guest, machine)
   if not guest then
     error({ kind = "invalid", op = "cancel", host = ran.name, message = "its hypervisor does not know it any more" }, 0)

@@ -2,8 +2,6 @@
 -- order to each target, and read there as the steps that it means.
 
 local checks = require "cancel_checks"
-local choose = require "choose"
-local resolve = require "resolve"
 local targets = require "targets"
 
 local M = {}
@@ -26,7 +24,7 @@ end
 
 --- What this version does not do is refused before anything is contacted.
 function M.in_this_version(wanted)
-  choose.in_this_version(wanted.type)
+  require "choose".in_this_version(wanted.type)
   if wanted.viewers == "client" then targets.invalid('CANCEL: "CLIENT": not in this version, which keeps no consoles open') end
   if wanted.viewers == "both" and not step.planning() then targets.invalid('CANCEL: "BOTH": not in this version, which keeps no consoles open; say SERVER') end
 end
@@ -38,7 +36,8 @@ end
 --- For pm an address other than a label must be that of each target; for a VM
 --- type it says which guests, as far as the inventory knows.
 function M.address_fits(request, wanted)
-  if wanted.type ~= "pm" then return choose.resolve(wanted) end
+  if wanted.type ~= "pm" then return require "choose".resolve(wanted) end
+  local resolve = require "resolve"
   for _, address in ipairs(resolve.counting(wanted.address, wanted.addresses)) do
     for _, target in ipairs(address.kind == "L" and {} or targets.of(request)) do
       local fits = address.kind == "T" and address.value == target.name
@@ -89,6 +88,22 @@ function M.method(wanted)
   if wanted.method == "init" then return M.init_of_guests(wanted) end
   if wanted.method == "pause" or wanted.method == "suspend" then return wanted.method end
   return "shut_down"
+end
+
+--- Whether the machine of an order is reset by its BMC.
+function M.reset_by_bmc(order)
+  return order.wanted.method == "reset" and order.wanted.self and order.has_bmc
+end
+
+--- Whether it is powered off and woken by a magic packet, since nobody has
+--- another way to it.
+function M.reset_by_packet(order)
+  return order.wanted.method == "reset" and order.wanted.self and not order.has_bmc
+end
+
+--- Whether the machine must be armed for the magic packet.
+function M.needs_way_back(order)
+  return order.wanted.wol or M.reset_by_packet(order)
 end
 
 --- What the method does to the machine itself. A RESET that its BMC does not do

@@ -7,6 +7,7 @@
 
 local goal = require "goal"
 local power = require "power"
+local requests = require "cancel_request"
 local targets = require "targets"
 local wakes = require "cancel_wake"
 local walk = require "walk"
@@ -16,17 +17,6 @@ local M = {}
 local function row_of(machine)
   local row = inventory.machine(machine)
   return row and row.bmc and row
-end
-
---- Whether the machine of an order is reset by its BMC.
-function M.by_bmc(order)
-  return order.wanted.method == "reset" and order.wanted.self and order.has_bmc
-end
-
---- Whether it is powered off and woken by a magic packet, since nobody has
---- another way to it.
-function M.by_packet(order)
-  return order.wanted.method == "reset" and order.wanted.self and not order.has_bmc
 end
 
 -- Before anything is touched: its BMC answers, and there is something to reset.
@@ -42,8 +32,8 @@ local stuck = { unreachable = true, timeout = true }
 --- resets by its BMC also a machine that lets nobody in.
 ---@param carry fun(): table
 function M.carry(order, carry)
-  if M.by_packet(order) then wakes.check_waker(order) end
-  if not M.by_bmc(order) then return carry() end
+  if requests.reset_by_packet(order) then wakes.check_waker(order) end
+  if not requests.reset_by_bmc(order) then return carry() end
   can_be_reset(order)
   local ok, told = pcall(carry)
   if ok then return told end

@@ -163,8 +163,8 @@ function M.waves(list)
   return most
 end
 
-local function note_end(report, guest, outcome, seconds)
-  local line = { name = guest.name, uuid = guest.uuid, uri = guest.uri, seconds = seconds }
+local function note_end(report, guest, outcome)
+  local line = { name = guest.name, uuid = guest.uuid, uri = guest.uri, seconds = outcome.seconds }
   if outcome.ok then
     line.state = outcome.value
   else
@@ -179,11 +179,7 @@ end
 --- another from being asked.
 function M.all(list, fn, report)
   task.settle(by_uri(list), function(group)
-    task.settle(group, function(guest)
-      local began = task.now()
-      local ok, value = pcall(fn, guest)
-      note_end(report, guest, { ok = ok, value = value, error = value }, task.now() - began)
-    end, { limit = limit() })
+    for i, outcome in ipairs(task.settle(group, fn, { limit = limit() })) do note_end(report, group[i], outcome) end
   end)
 end
 

@@ -56,6 +56,7 @@ func (s *scene) ordered(calls ...string) {
 // guards are off when the system has taken the power-off.
 func TestABridgeIsDissolvedToArmItsPort(t *testing.T) {
 	s := stubborn(t)
+	s.journal = &lastRecord{s: s}
 	s.exits(s.cancel("pm", "self,wol,poweroff:5", "host01"), 0)
 	s.off("host01", "web1")
 	s.nobodyLost()
