@@ -2,7 +2,9 @@ package luabind
 
 import (
 	"context"
+	"errors"
 	"io/fs"
+	"path"
 	"strings"
 	"time"
 
@@ -123,18 +125,25 @@ func (rt *Runtime) family(name string) []string {
 }
 
 // SiteScripts reads every script and module of a site, by its file name, and
-// gives their size together; the first in the path wins.
-func SiteScripts(path []fs.FS) (texts map[string]string, total int, err error) {
+// gives their size together; the first in the path wins. What Find would not find
+// is left out: hidden files, such as those of an editor, and links to nothing.
+func SiteScripts(searchPath []fs.FS) (texts map[string]string, total int, err error) {
 	texts = map[string]string{}
-	for _, dir := range path {
+	for _, dir := range searchPath {
 		err := fs.WalkDir(dir, ".", func(name string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".lua") || isData(name) {
+			switch hidden := name != "." && strings.HasPrefix(path.Base(name), "."); {
+			case err == nil && hidden && entry.IsDir():
+				return fs.SkipDir
+			case err != nil || hidden || entry.IsDir() || !strings.HasSuffix(name, ".lua") || isData(name):
 				return err
 			}
 			if _, shadowed := texts[name]; shadowed {
 				return nil
 			}
 			text, err := fs.ReadFile(dir, name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
 			texts[name] = string(text)
 			total += len(text)
 			return err

@@ -101,12 +101,20 @@ func mayResume(dir, job string) (asked, error) {
 	var request asked
 	text, err := journal.Stored(dir, job, requestFile)
 	if err != nil {
-		return asked{}, &form.Error{Option: job, Message: "it is an order that a desk has given to this machine: resume the run there"}
+		return asked{}, &form.Error{Option: job, Message: notAsked(run)}
 	}
 	if err := json.Unmarshal(text, &request); err != nil || len(request.Argv) == 0 {
 		return asked{}, &form.Error{Option: job, Message: "what it was asked cannot be read: " + filepath.Join(run.Folder, "files", requestFile)}
 	}
 	return request, nil
+}
+
+// notAsked says why a run's folder has no request.
+func notAsked(run kept) string {
+	if run.Request == "" {
+		return "it was cut short before it had begun, and nothing was done: call it again"
+	}
+	return "it is an order that a desk has given to this machine: resume the run there"
 }
 
 // enter goes where the request was made: its paths are relative to that folder.
@@ -155,7 +163,8 @@ func (a *app) path() []fs.FS {
 }
 
 // describe keeps in the journal's folder what the run was asked, and its
-// scripts as they were.
+// scripts as they were. The request comes last: what is cut short in between
+// has no request, and is not resumed with half of its scripts.
 func (s *session) describe(file *journal.Journal) error {
 	directory, _ := os.Getwd()
 	text, err := json.MarshalIndent(map[string]any{
@@ -165,15 +174,15 @@ func (s *session) describe(file *journal.Journal) error {
 	if err != nil {
 		return err
 	}
-	if err := file.StoreFile(requestFile, append(text, '\n')); err != nil {
-		return err
-	}
 	for _, source := range s.setup.sources {
 		if err := file.StoreFile(scriptsFolder+"/"+source.File, []byte(source.Text)); err != nil {
 			return err
 		}
 	}
-	return s.keepSite(file)
+	if err := s.keepSite(file); err != nil {
+		return err
+	}
+	return file.StoreFile(requestFile, append(text, '\n'))
 }
 
 func (s *session) keepSite(file *journal.Journal) error {

@@ -8,7 +8,6 @@ type History struct {
 	intents  map[string]Entry
 	outcomes map[string]Entry
 	keeps    map[string]Entry
-	order    []string // keys of intents, by first mention
 
 	farewells map[string]Farewell
 	entries   []Entry
@@ -33,9 +32,6 @@ func NewHistory(entries []Entry, host string) *History {
 		}
 		switch entry.Kind {
 		case Intent:
-			if _, known := h.intents[entry.Key]; !known {
-				h.order = append(h.order, entry.Key)
-			}
 			h.intents[entry.Key] = entry
 			delete(h.outcomes, entry.Key) // meant again: the earlier outcome is not of this one
 		case Outcome:
@@ -81,18 +77,6 @@ func (h *History) Outcome(key string) (Entry, bool) { return found(h.outcomes, k
 
 // Kept gives what was kept under key.
 func (h *History) Kept(key string) (Entry, bool) { return found(h.keeps, key) }
-
-// Open gives the intents without an outcome, in the order of the file: of
-// these it is not known whether they happened.
-func (h *History) Open() []Entry {
-	var open []Entry
-	for _, key := range h.order {
-		if _, ended := h.outcomes[key]; !ended {
-			open = append(open, h.intents[key])
-		}
-	}
-	return open
-}
 
 func found(entries map[string]Entry, key string) (Entry, bool) {
 	entry, ok := entries[key]
