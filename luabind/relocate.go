@@ -67,9 +67,13 @@ type Order struct {
 	Deadline  time.Duration  `json:"deadline,omitempty"` // of the whole; 0: none
 
 	// Key names the order in the caller's journal, and Resume is the job there that
-	// an earlier run of the caller has given it to.
+	// an earlier run of the caller has given it to. Again says that the earlier run
+	// has heard how that ended: it is carried out once more, by what it has kept.
+	// Once says that it had begun what must not be done twice.
 	Key    string `json:"key,omitempty"`
 	Resume string `json:"resume,omitempty"`
+	Again  bool   `json:"again,omitempty"`
+	Once   bool   `json:"once,omitempty"`
 
 	// NoJournal is why the caller keeps no journal although one is due: what
 	// takes power away is refused then.

@@ -10,6 +10,7 @@ type History struct {
 	keeps    map[string]Entry
 
 	farewells map[string]Farewell
+	once      map[string]bool // machines that have begun what must not be done twice
 	entries   []Entry
 }
 
@@ -24,7 +25,7 @@ type Farewell struct {
 // for it ("" is the desk): those that others have told have keys of their own.
 // None make the history of a run that is new.
 func NewHistory(entries []Entry, host string) *History {
-	h := &History{intents: map[string]Entry{}, outcomes: map[string]Entry{}, keeps: map[string]Entry{}, farewells: map[string]Farewell{}, entries: entries}
+	h := &History{intents: map[string]Entry{}, outcomes: map[string]Entry{}, keeps: map[string]Entry{}, farewells: map[string]Farewell{}, once: map[string]bool{}, entries: entries}
 	for _, entry := range entries {
 		if entry.Host != host {
 			h.hear(entry)
@@ -46,8 +47,15 @@ func NewHistory(entries []Entry, host string) *History {
 // Of gives what the same run has left behind about another machine.
 func (h *History) Of(host string) *History { return NewHistory(h.entries, host) }
 
-// hear notes what another machine tells of its going down.
+// BegunOnce tells whether another machine has begun what must not be done twice.
+func (h *History) BegunOnce(host string) bool { return h.once[host] }
+
+// hear notes what another machine tells of its going down, and of what must not
+// be done twice.
 func (h *History) hear(entry Entry) {
+	if entry.Kind == Intent && entry.Effect == "write once" {
+		h.once[entry.Host] = true
+	}
 	said := h.farewells[entry.Host]
 	switch {
 	case entry.Kind == Receipt:
