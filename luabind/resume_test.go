@@ -53,3 +53,31 @@ func TestAGuestThatMayHaveBeenResetIsNotResetAgain(t *testing.T) {
 		}
 	}
 }
+
+// noted is a machine that notes which jobs its orders are to resume.
+type noted struct {
+	told
+	resumed []string
+}
+
+func (n *noted) Run(_ context.Context, order Order, events func(Event)) (any, error) {
+	n.resumed = append(n.resumed, order.Resume)
+	events(Event{Kind: KindKeep, Key: order.Key, Data: OrderGiven("job of "+order.Key, false)})
+	return map[string]any{}, nil
+}
+
+// Orders that one machine gets side by side come in another order the next time:
+// each finds its own job, by what it is about.
+func TestOrdersSideBySideFindTheirOwnJobs(t *testing.T) {
+	script := func(first, second string) string {
+		return `for _, bmc in ipairs{"` + first + `", "` + second + `"} do action.at("gate", "power", {}, {call = "at_bmc", about = bmc}) end`
+	}
+	var entries []Event
+	rt := New(Capabilities{Relocate: &noted{}}, Options{Events: func(event Event) { entries = append(entries, event) }})
+	run(t, rt, script("bmc1", "bmc2"))
+	again := &noted{}
+	run(t, New(Capabilities{Relocate: again}, Options{History: journal.NewHistory(entries, "")}), script("bmc2", "bmc1"))
+	if len(again.resumed) != 2 || !strings.HasSuffix(again.resumed[0], "about bmc2") || !strings.HasSuffix(again.resumed[1], "about bmc1") {
+		t.Errorf("resumed %q", again.resumed)
+	}
+}
