@@ -38,9 +38,10 @@ func (rt *Runtime) apart(L *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua
 	return values, nil
 }
 
-// maxSpare is how many threads are kept for the next calls. Each is as big as
-// the largest call that it served.
-const maxSpare = 16
+// maxSpare is how many threads are kept for the next calls and tasks. Each is as
+// big as the largest call that it served; a new one is ten kilobytes of which
+// gopher-lua throws most away at once.
+const maxSpare = 1024
 
 func (rt *Runtime) takeThread() *lua.LState {
 	last := len(rt.spare) - 1

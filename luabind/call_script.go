@@ -9,11 +9,12 @@ import (
 // CallScript loads a script by name, calls a field of the table that it
 // returns with request, and gives the first result. Request and result are
 // plain data: nil, bool, numbers, string, []any and map[string]any, as JSON has
-// them. The error is a *ScriptError; one whose kind is invalid may stand for a
+// them; a map that stands in several places of the request is one table there.
+// The error is a *ScriptError; one whose kind is invalid may stand for a
 // script that does not exist or has no such field.
 func (rt *Runtime) CallScript(ctx context.Context, script, function string, request any) (any, error) {
 	entry := rt.root.NewFunction(func(L *lua.LState) int {
-		values, err := rt.callField(L, script, function, rt.toLua(request))
+		values, err := rt.callField(L, script, function, rt.plainToLua(request, map[uintptr]*lua.LTable{}))
 		if err != nil {
 			rt.raise(L, err)
 		}

@@ -72,6 +72,7 @@ type Guard interface {
 
 // IPMI speaks to BMCs.
 type IPMI interface {
+	Addresses(ctx context.Context, target ipmi.Target) ([]string, error)
 	Status(ctx context.Context, target ipmi.Target) (ipmi.Status, error)
 	Control(ctx context.Context, target ipmi.Target, control ipmi.Control) error
 	Identify(ctx context.Context, target ipmi.Target, identify ipmi.Identify) error

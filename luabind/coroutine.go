@@ -43,6 +43,11 @@ func (rt *Runtime) openCoroutines() {
 		return resume(L)
 	}))
 	library.RawSetString("yield", rt.root.NewFunction(rt.yield))
+	running := library.RawGetString("running").(*lua.LFunction).GFunction
+	library.RawSetString("running", rt.root.NewFunction(func(L *lua.LState) int {
+		rt.current.shown = true
+		return running(L)
+	}))
 }
 
 func withoutContext(L *lua.LState, fn func()) {

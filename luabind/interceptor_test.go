@@ -147,7 +147,7 @@ func TestArgumentsAreChecked(t *testing.T) {
 		{`task.sleep()`, `argument "seconds" is missing`},
 		{`task.sleep("1")`, `a string; accepted: seconds`},
 		{`task.sleep(0/0)`, "no finite number"},
-		{`task.map({}, print, {limt = 1})`, `unknown option "limt" (accepted: limit)`},
+		{`task.map({}, print, {limt = 1})`, `unknown option "limt" (accepted: limit, patience)`},
 		{`task.map({}, print, {limit = 0})`, "out of range"},
 		{`task.map({}, print, {limit = 1.5})`, "no whole number"},
 		{`task.map({}, print, 3)`, "options are a table"},

@@ -44,6 +44,13 @@ func (rt *Runtime) bridgeModule() *Module {
 				Op:      rt.rowStep().Op, Compose: func(c *Call) (any, bool, error) { return rt.takeSteps(c, rt.rowDissolution()) },
 			},
 			{
+				Name: "dissolution", Help: "What bridge.dissolve would do now, step by step; raises unsupported where that would cut the machine off.",
+				Options: []Param{snapshot, {Name: "port", Type: String, Required: true, Help: "the port that would carry on"}},
+				Result:  "a list of the steps, in words; empty where it is dissolved already", Errors: bridgeErrors,
+				Example: `local ok, why = pcall(bridge.dissolution, {snapshot = {}, port = "eth0"})`,
+				Op:      rt.bridgeSteps(true), Compose: func(c *Call) (any, bool, error) { return rt.nameSteps(c) },
+			},
+			{
 				Name: "restore", Help: "Gives a bridge back all that a snapshot has, from whatever was left of it, as bridge.dissolve one step after another. If one fails, the others are done all the same. A snapshot of an earlier boot is refused.",
 				Options: []Param{snapshot}, Result: "a list of the steps done, in words; empty where nothing was missing", Errors: bridgeErrors,
 				Example: `local ok, why = pcall(bridge.restore, {snapshot = {}})`,

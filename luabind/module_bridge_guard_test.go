@@ -80,7 +80,7 @@ func TestGuardRefuses(t *testing.T) {
 	for source, says := range map[string]string{
 		`bridge.guard{snapshot = {}, after = 90}`:                         "snapshot",
 		`bridge.guard{snapshot = bridge.snapshot("br0"), after = 0}`:      "after",
-		`bridge.guard{snapshot = bridge.snapshot("br0"), after = 1e6}`:    "after",
+		`bridge.guard{snapshot = bridge.snapshot("br0"), after = 2e9}`:    "after",
 		`bridge.guard{snapshot = bridge.snapshot("br0")}`:                 "after",
 		`bridge.guard{snapshot = "br0", after = 90}`:                      "snapshot",
 		`bridge.guard{snapshot = bridge.snapshot("br0"), after = "soon"}`: "after",

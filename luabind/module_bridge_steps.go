@@ -115,6 +115,23 @@ func (rt *Runtime) takeSteps(c *Call, way stepping) (any, bool, error) {
 	return nil, false, failed
 }
 
+// nameSteps gives the steps that are left of a dissolution, in words.
+func (rt *Runtime) nameSteps(c *Call) (any, bool, error) {
+	taken, err := readSnapshot(c)
+	if err != nil {
+		return nil, false, err
+	}
+	left, err := c.part(rt.rowDissolution().remaining, argument{"snapshot", taken}, argument{"port", c.get("port")})
+	if err != nil {
+		return nil, false, err
+	}
+	words := []string{}
+	for _, step := range left.([]bridge.Step) {
+		words = append(words, step.String())
+	}
+	return words, true, nil
+}
+
 // readSnapshot reads what a script hands back.
 func readSnapshot(c *Call) (bridge.Snapshot, error) {
 	text, err := json.Marshal(fromLua(c.Lua("snapshot")))

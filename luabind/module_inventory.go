@@ -2,7 +2,6 @@ package luabind
 
 import (
 	"context"
-	"reflect"
 	"time"
 
 	"ctys/luabind/inventory"
@@ -14,6 +13,7 @@ import (
 // inventoryModule is what the site wrote down about its machines.
 func (rt *Runtime) inventoryModule() *Module {
 	name := Param{Name: "name", Type: String, Required: true, Help: "a machine's name"}
+	names := Param{Name: "names", Type: List, Required: true}
 	return &Module{
 		Name: "inventory",
 		Help: "The site's machines and settings (machines.lua, site.lua).",
@@ -65,6 +65,20 @@ func (rt *Runtime) inventoryModule() *Module {
 				},
 			},
 			{
+				Name: "fold", Help: "The inverse of expand: names that differ in their last number become one word with ranges.", Args: []Param{names},
+				Result: "a list of words, sorted", Example: `print(table.concat(inventory.fold{"bmc1", "bmc2", "web"}, ","))`,
+				Run: func(c *Call) ([]lua.LValue, error) {
+					return []lua.LValue{rt.toLua(inventory.Fold(c.Strings("names")))}, nil
+				},
+			},
+			{
+				Name: "sorted", Help: "Names as people sort them: lab2 before lab10.", Args: []Param{names},
+				Result: "a list of names, each once", Example: `local list = inventory.sorted{"lab10", "lab2"}`,
+				Run: func(c *Call) ([]lua.LValue, error) {
+					return []lua.LValue{rt.toLua(inventory.Sorted(c.Strings("names")))}, nil
+				},
+			},
+			{
 				Name: "kept", Help: "What an earlier run has kept here of a machine by journal.receipt, such as how it is woken. A file that is damaged is told, and counts as none.",
 				Args: []Param{name}, Result: "what was kept, as plain data with kept_at (seconds since 1970); nil where nothing was, and on a machine other than the desk",
 				Example: `local kept = inventory.kept("lab01")`,
@@ -105,71 +119,4 @@ func (rt *Runtime) inventoryKept(c *Call) ([]lua.LValue, error) {
 	table := rt.toLua(kept.data).(*lua.LTable)
 	table.RawSetString("kept_at", rt.toLua(kept.at))
 	return []lua.LValue{table}, nil
-}
-
-func (rt *Runtime) rowList(rows []*inventory.Row) lua.LValue {
-	list := rt.root.CreateTable(len(rows), 0)
-	for i, row := range rows {
-		list.RawSetInt(i+1, rt.rowValue(row))
-	}
-	return list
-}
-
-// rowValue gives a row to scripts, its secrets as references.
-func (rt *Runtime) rowValue(row *inventory.Row) lua.LValue {
-	if row == nil {
-		return lua.LNil
-	}
-	table := rt.recordToLua(reflect.ValueOf(*row)).(*lua.LTable)
-	for key, value := range row.Extra {
-		table.RawSetString(key, rt.dataValue(row.Name, value))
-	}
-	table.RawSetString("extra", lua.LNil)
-	if row.Hypervisors == nil { // an empty list says that it carries nothing
-		table.RawSetString("hypervisors", lua.LNil)
-	}
-	table.RawSetString("password", rt.dataValue(row.Name, row.Password))
-	for _, key := range []string{"port", "deadline", "broadcast_port"} {
-		clearZero(table, key)
-	}
-	if row.BMC != nil {
-		bmc := table.RawGetString("bmc").(*lua.LTable)
-		bmc.RawSetString("password", rt.dataValue(row.Name, row.BMC.Password))
-		bmc.RawSetString("extra", lua.LNil)
-		clearZero(bmc, "port")
-	}
-	return table
-}
-
-// clearZero removes a number that the row does not say.
-func clearZero(table *lua.LTable, key string) {
-	if table.RawGetString(key) == lua.LNumber(0) {
-		table.RawSetString(key, lua.LNil)
-	}
-}
-
-// dataValue turns the plain data of an inventory into Lua values.
-func (rt *Runtime) dataValue(row string, value any) lua.LValue {
-	switch v := value.(type) {
-	case inventory.SecretRef:
-		if v.IsZero() {
-			return lua.LNil
-		}
-		return rt.secretValue(primitives.Secret{Reveal: func(ctx context.Context) (string, error) {
-			return rt.options.Inventory.Resolve(ctx, v, row)
-		}})
-	case map[string]any:
-		table := rt.root.CreateTable(0, len(v))
-		for key, inner := range v {
-			table.RawSetString(key, rt.dataValue(row, inner))
-		}
-		return table
-	case []any:
-		table := rt.root.CreateTable(len(v), 0)
-		for i, inner := range v {
-			table.RawSetInt(i+1, rt.dataValue(row, inner))
-		}
-		return table
-	}
-	return rt.toLua(value)
 }

@@ -45,7 +45,7 @@ func (rt *Runtime) rowPowerStatus() Function {
 	return Function{
 		Name: "power_status", Help: "The chassis power as the BMC sees it.", Options: []Param{bmcDeadline}, Result: `"on" or "off"; a BMC that cannot be asked raises`,
 		Errors: bmcErrors, Example: `print(bmc:power_status())`,
-		Op: &Operation{Effect: Read, Property: PropertyPower, Object: rt.bmcObject, Do: rt.chassisPower},
+		Op: &Operation{Effect: Read, Property: PropertyPower, Object: rt.bmcObject, Do: bmcAsk(rt, rt.chassisPower)},
 	}
 }
 
@@ -69,18 +69,13 @@ func leftChassis(left any) ipmi.Status {
 	return ipmi.Status{Power: power}
 }
 
-func (rt *Runtime) chassisPower(ctx context.Context, c *Call) (any, error) {
-	target := bmcOf(c).target
-	ctx, cancel := primitives.WithTimeout(ctx, rt.caps.Clock, seconds(c.Number("deadline")))
-	defer cancel()
+// chassisPower is the power as the BMC sees it.
+func (rt *Runtime) chassisPower(ctx context.Context, c *Call, target ipmi.Target) (primitives.Power, error) {
 	status, err := rt.caps.IPMI.Status(ctx, target)
-	if err != nil {
-		return nil, err
+	if err == nil && status.Power == primitives.PowerUnknown {
+		err = primitives.Errorf(primitives.Internal, c.Verb(), target.Host, "the BMC does not say whether the power is on or off")
 	}
-	if status.Power == primitives.PowerUnknown {
-		return nil, primitives.Errorf(primitives.Internal, c.Verb(), target.Host, "the BMC does not say whether the power is on or off")
-	}
-	return status.Power, nil
+	return status.Power, err
 }
 
 // bmcControl is a chassis control that may be sent again, since the BMC's
@@ -88,12 +83,12 @@ func (rt *Runtime) chassisPower(ctx context.Context, c *Call) (any, error) {
 func (rt *Runtime) bmcControl(control ipmi.Control, leaves string) *Operation {
 	operation := &Operation{
 		Effect: Write, Property: PropertyPower, Object: rt.bmcObject, Destructive: control != ipmi.PowerOn,
-		Do: func(ctx context.Context, c *Call) (any, error) {
-			if _, err := rt.control(control)(ctx, c); err != nil {
-				return nil, err
+		Do: bmcAsk(rt, func(ctx context.Context, c *Call, target ipmi.Target) (primitives.Power, error) {
+			if err := rt.caps.IPMI.Control(ctx, target, control); err != nil {
+				return primitives.PowerUnknown, err
 			}
-			return rt.chassisPower(ctx, c)
-		},
+			return rt.chassisPower(ctx, c, target)
+		}),
 	}
 	if leaves != "" {
 		operation.Leaves = func(*Call) any { return leaves }
@@ -109,20 +104,14 @@ func (rt *Runtime) bmcOnce(control ipmi.Control, leaves string) *Operation {
 		Effect: WriteOnce, Property: PropertyPower, Object: rt.bmcObject, Destructive: true,
 		Leaves:  func(*Call) any { return leaves },
 		Planned: func(*Call) any { return leaves },
-		Do: func(ctx context.Context, c *Call) (any, error) {
-			if _, err := rt.control(control)(ctx, c); err != nil {
-				return nil, err
+		Do: bmcAsk(rt, func(ctx context.Context, c *Call, target ipmi.Target) (primitives.Power, error) {
+			if err := rt.caps.IPMI.Control(ctx, target, control); err != nil {
+				return primitives.PowerUnknown, err
 			}
-			if seen, err := rt.chassisPower(ctx, c); err == nil {
+			if seen, err := rt.chassisPower(ctx, c, target); err == nil {
 				return seen, nil
 			}
 			return primitives.PowerUnknown, nil
-		},
+		}),
 	}
-}
-
-func (rt *Runtime) control(control ipmi.Control) func(context.Context, *Call) (any, error) {
-	return bmcTell(rt, func(ctx context.Context, _ *Call, target ipmi.Target) error {
-		return rt.caps.IPMI.Control(ctx, target, control)
-	})
 }

@@ -11,11 +11,12 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// rowRaw is any command at all. Nobody but the BMC knows what it does, so it is
-// journalled as what takes power away, and never repeated.
+// rowRaw is any command at all. Nobody but the BMC knows what most of them do, so
+// each is journalled as what takes power away, and repeated only where the
+// specification says that it reads.
 func (rt *Runtime) rowRaw() Function {
 	return Function{
-		Name: "raw", Help: "Sends any command. What it does is between you and the BMC; it is sent at most once.",
+		Name: "raw", Help: "Sends any command. What it does is between you and the BMC. One that is known only to read is asked again where its reply is lost; any other is sent at most once.",
 		Options: []Param{
 			{Name: "netfn", Type: Integer, Required: true, Min: 0, Max: 62, Help: "network function, even"},
 			{Name: "command", Type: Integer, Required: true, Min: 0, Max: 255},

@@ -11,6 +11,13 @@ func (rt *Runtime) bmcReports() []Function {
 	deadline := []Param{bmcDeadline}
 	return []Function{
 		{
+			Name: "addresses", Help: "Where the BMC listens, by the resolver where its host is a name; it is sent nothing. Two handles with one in common are one BMC.", Options: deadline,
+			Result: `a list of "192.0.2.7:623"`, Errors: bmcErrors, Example: `print(bmc:addresses()[1])`,
+			Op: rt.bmcRead(bmcAsk(rt, func(ctx context.Context, _ *Call, target ipmi.Target) ([]string, error) {
+				return rt.caps.IPMI.Addresses(ctx, target)
+			})),
+		},
+		{
 			Name: "controller", Help: "What the BMC says of itself.", Options: deadline,
 			Result: `{id=…, revision=…, firmware="2.41", ipmi="2.0", manufacturer=IANA number, product=…, guid=of the system, nil where it has none}`,
 			Errors: bmcErrors, Example: `print(bmc:controller().firmware)`,

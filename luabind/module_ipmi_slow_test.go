@@ -107,3 +107,32 @@ func TestBytesAreADetail(t *testing.T) {
 		t.Errorf("%+v", told)
 	}
 }
+
+// lateBMC answers each request after a while.
+type lateBMC struct {
+	IPMI
+	clock primitives.Clock
+	after time.Duration
+}
+
+func (b lateBMC) Status(ctx context.Context, _ ipmi.Target) (ipmi.Status, error) {
+	return ipmi.Status{Power: primitives.PowerOff}, b.clock.Sleep(ctx, b.after)
+}
+
+func (b lateBMC) Control(ctx context.Context, _ ipmi.Target, _ ipmi.Control) error {
+	return b.clock.Sleep(ctx, b.after)
+}
+
+// The deadline of a command holds for the command and the look after it together.
+func TestADeadlineHoldsForTheWholeCall(t *testing.T) {
+	for _, verb := range []string{"power_on", "power_off", "power_soft", "power_reset", "power_diag"} {
+		clock := sim.NewClock(time.Unix(1_700_000_000, 0))
+		rt := New(Capabilities{Clock: clock, IPMI: lateBMC{clock: clock, after: 15 * time.Second}}, Options{})
+		_, err := rt.Run(context.Background(), Script{Name: "late.lua", Source: `
+			local bmc = ipmi.connect{host = "10.0.0.7"}
+			return pcall(bmc.` + verb + `, bmc, {deadline = 20})`})
+		if err != nil || clock.Elapsed() != 20*time.Second {
+			t.Errorf("%s: %v after %s, want 20 s", verb, err, clock.Elapsed())
+		}
+	}
+}

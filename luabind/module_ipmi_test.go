@@ -123,7 +123,7 @@ func TestACycleThatIsNotSeenOffSwitchesNothingOn(t *testing.T) {
 func TestWhatIsSentOnceIsNotRepeated(t *testing.T) {
 	for verb, call := range map[string]string{
 		"power_reset()": "reset", "power_diag()": "diag", "power_cycle{native = true}": "cycle", "clear_events()": "clear_events",
-		"raw{netfn = 6, command = 1}": "raw",
+		"raw{netfn = 6, command = 2}": "raw",
 	} {
 		s := newBMCScene(t, Options{})
 		s.world.Fault(sim.Fault{Machine: "lab01", Power: "ipmi", Verb: call, LoseReply: true})

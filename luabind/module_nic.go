@@ -114,7 +114,7 @@ func (rt *Runtime) namedInterface(c *Call) string { return rt.interfaceObject(c.
 func (rt *Runtime) interfaceObject(name string) string { return rt.here() + " interface " + name }
 
 // interfaceValue gives interfaces to a script, in a plan with the Wake-on modes
-// that it has set so far.
+// that it has set so far; to arm one lets its device wake the machine, too.
 func (rt *Runtime) interfaceValue(_ *Call, result any) lua.LValue {
 	switch seen := result.(type) {
 	case nic.Interface:
@@ -130,8 +130,13 @@ func (rt *Runtime) interfaceValue(_ *Call, result any) lua.LValue {
 }
 
 func (rt *Runtime) asArmed(seen nic.Interface) nic.Interface {
-	if set, ok := rt.overlay.left(rt.interfaceObject(seen.Name), nil, propertyWake); ok {
-		seen.Wake.Set = fmt.Sprint(set)
+	set, ok := rt.overlay.left(rt.interfaceObject(seen.Name), nil, propertyWake)
+	if !ok {
+		return seen
+	}
+	seen.Wake.Set = fmt.Sprint(set)
+	if seen.Wake.Set != "d" && seen.Wake.Device != "" {
+		seen.Wake.Device = "enabled"
 	}
 	return seen
 }

@@ -26,9 +26,16 @@ func (rt *Runtime) taskModule() *Module {
 				Run:     rt.taskSpawn,
 			},
 			{
+				Name: "later", Help: "As task.spawn, but fn(…) begins only after so many seconds, or as soon as somebody waits for it. Until then it costs next to nothing, and cancel makes that it never begins.",
+				Args:    []Param{{Name: "seconds", Type: Seconds, Required: true}, {Name: "fn", Type: Callback, Required: true}, {Name: "args", Type: Rest}},
+				Result:  "a task handle, as task.spawn",
+				Example: `local t = task.later(1, function() step.note("this takes long") end); t:cancel()`,
+				Run:     rt.taskLater,
+			},
+			{
 				Name: "map", Help: "Calls fn(element, index) for each element, all at once or limit at a time. The first that raises stops the others and is raised here.",
 				Args:    []Param{{Name: "list", Type: Table, Required: true}, {Name: "fn", Type: Callback, Required: true}},
-				Options: []Param{{Name: "limit", Type: Integer, Min: 1, Max: 1e6, Help: "how many at once; all where left out"}},
+				Options: mapOptions,
 				Result:  "a list with the first result of each call, in the order of the elements",
 				Example: `local doubled = task.map({1, 2, 3}, function(n) return n * 2 end, {limit = 2})`,
 				Run:     func(c *Call) ([]lua.LValue, error) { return rt.taskMap(c, false) },
@@ -36,7 +43,7 @@ func (rt *Runtime) taskModule() *Module {
 			{
 				Name: "settle", Help: "As task.map, but one that raises never keeps another from being called.",
 				Args:    []Param{{Name: "list", Type: Table, Required: true}, {Name: "fn", Type: Callback, Required: true}},
-				Options: []Param{{Name: "limit", Type: Integer, Min: 1, Max: 1e6, Help: "how many at once; all where left out"}},
+				Options: mapOptions,
 				Result:  "a list of {ok=true, value=…} or {ok=false, error=…}, in the order of the elements",
 				Example: `for _, r in ipairs(task.settle({1, 2}, function(n) return n end)) do assert(r.ok) end`,
 				Run:     func(c *Call) ([]lua.LValue, error) { return rt.taskMap(c, true) },
@@ -64,6 +71,11 @@ func (rt *Runtime) taskModule() *Module {
 				Run:     rt.taskFinally,
 			},
 			{
+				Name: "event", Help: "Makes something that tasks can wait for until another one says that it has happened.",
+				Result: "an event handle: e:set() says so, e:wait() returns when somebody has", Example: `local e = task.event(); task.spawn(function() e:set() end); e:wait()`,
+				Run: taskEvent,
+			},
+			{
 				Name: "now", Help: "The time, in seconds since 1970 (of the simulated world in a simulation). In a plan what was not waited counts as if it had been.",
 				Result: "a number", Example: `local began = task.now()`,
 				Run: func(*Call) ([]lua.LValue, error) { return []lua.LValue{rt.toLua(rt.now())}, nil },
@@ -77,8 +89,14 @@ func (rt *Runtime) taskModule() *Module {
 				{Name: "cancel", Help: "Stops the task; waiting for it then raises kind canceled.", Result: "nothing",
 					Example: `t:cancel()`, Run: rt.taskCancel},
 			},
-		}},
+		}, rt.eventHandle()},
 	}
+}
+
+// mapOptions are those of map and settle.
+var mapOptions = []Param{
+	{Name: "limit", Type: Integer, Min: 1, Max: 1e6, Help: "how many at once; all where left out"},
+	{Name: "patience", Type: Seconds, Help: "after which one that has not ended no longer counts to limit, so that what is slow holds up nobody; it always counts where left out"},
 }
 
 func (rt *Runtime) taskSpawn(c *Call) ([]lua.LValue, error) {
@@ -106,6 +124,7 @@ func (rt *Runtime) taskWait(c *Call) ([]lua.LValue, error) {
 		}
 	}
 	task.observed = true
+	rt.begin(task)
 	if err := rt.join(task); err != nil {
 		return nil, err
 	}
@@ -119,6 +138,7 @@ func (rt *Runtime) taskCancel(c *Call) ([]lua.LValue, error) {
 	task := c.Self.Data.(*Task)
 	task.observed = true
 	task.cancel(errCanceled)
+	rt.drop(task)
 	rt.noticeCanceled()
 	return nil, nil
 }

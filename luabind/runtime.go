@@ -111,6 +111,7 @@ type Runtime struct {
 	spare     []*lua.LState // see apart
 
 	queue   runQueue
+	workers workers
 	parked  map[*Task]struct{} // guarded by queue.mu
 	current *Task              // who holds the baton
 	runs    uint32
@@ -223,7 +224,8 @@ func (rt *Runtime) runFunction(ctx context.Context, name string, fn *lua.LFuncti
 	writes, planned := rt.writes, rt.planned
 	stop := context.AfterFunc(ctx, rt.noticeCanceled)
 	defer stop()
-	rt.start(task, ctx)
+	rt.prepare(task, ctx)
+	rt.start(task)
 	if rt.nested() {
 		rt.count(-1)
 	}

@@ -21,6 +21,7 @@ type Task struct {
 	fn     *lua.LFunction
 	args   []lua.LValue
 	wake   chan struct{}
+	nudged bool // guarded by Runtime.queue.mu: it is not to park once, see nudge
 
 	// ctx is that of the innermost deadline; done caches its Done channel for
 	// the check before every instruction.
@@ -30,10 +31,12 @@ type Task struct {
 	steps  int64 // instructions since the task last waited
 
 	callers []*lua.LState // the threads that wait for another one to return, see nest
+	shown   bool          // a script has seen its thread (coroutine.running) and may hold it
 
 	ahead   time.Duration // in a plan: how long its waits would have taken so far
 	planned *plannedEnd   // in a plan: the innermost deadline that these waits may reach
 
+	later   func()    // stops the timer that begins it; nil: it has begun, see begin
 	step    *stepNode // what the user sees this task do
 	mayDown bool      // it may take this machine down
 	family  family
@@ -45,6 +48,7 @@ type Task struct {
 	finished bool
 	waiters  []*Task // parked until this task ends
 	group    *group
+	place    int // in its group, from 1 on
 	values   []lua.LValue
 	err      error
 	observed bool // somebody has taken the error
@@ -56,6 +60,14 @@ var errCanceled = context.Canceled
 // spawn makes a task below parent and puts it in line. The caller holds the
 // baton, so tasks stand in line in the order in which they were spawned.
 func (rt *Runtime) spawn(parent *Task, name string, fn *lua.LFunction, args ...lua.LValue) *Task {
+	task := rt.child(parent, name, fn, args...)
+	rt.prepare(task, parent.ctx)
+	rt.start(task)
+	return task
+}
+
+// child makes a task below parent that has not begun.
+func (rt *Runtime) child(parent *Task, name string, fn *lua.LFunction, args ...lua.LValue) *Task {
 	parent.spawned++
 	task := &Task{
 		key:    append(slices.Clone(parent.key), parent.spawned),
@@ -70,19 +82,22 @@ func (rt *Runtime) spawn(parent *Task, name string, fn *lua.LFunction, args ...l
 		mayDown: parent.mayDown,
 	}
 	parent.family.add(task)
-	rt.start(task, parent.ctx)
 	return task
 }
 
-func (rt *Runtime) start(task *Task, ctx context.Context) {
-	task.wake = make(chan struct{}, 1)
+// prepare gives a task what it can be stopped and waited for by.
+func (rt *Runtime) prepare(task *Task, ctx context.Context) {
 	ctx, task.cancel = context.WithCancelCause(ctx)
 	task.scope(rt.keyed(ctx, task.key))
-	task.thread = rt.newThread()
 	rt.alive++
+}
+
+func (rt *Runtime) start(task *Task) {
+	task.wake = make(chan struct{}, 1)
+	task.thread = rt.takeThread()
 	rt.count(+1)
 	rt.queue.enter(task)
-	go rt.run(task)
+	rt.workers.give(rt, task)
 }
 
 // scope makes ctx the innermost one of the task.
@@ -90,13 +105,19 @@ func (t *Task) scope(ctx context.Context) {
 	t.ctx, t.done = ctx, ctx.Done()
 }
 
-func (rt *Runtime) run(task *Task) {
+// run is a task's whole life, on the worker behind next.
+func (rt *Runtime) run(task *Task, next chan *Task) {
 	<-task.wake
 	rt.take(task, task.thread)
 	task.values, task.err = rt.body(task)
 	task.fn, task.args = nil, nil
+	again := task.err == nil && !task.shown
 	rt.endChildren(task)
 	rt.closeHandles(task)
+	if again {
+		rt.giveThread(task.thread)
+	}
+	rt.workers.rest(next)
 	rt.finish(task)
 }
 
@@ -116,137 +137,6 @@ func (rt *Runtime) body(task *Task) ([]lua.LValue, error) {
 		return nil, rt.goError(err)
 	}
 	return valuesOf(task.thread), nil
-}
-
-// endChildren waits for what the task has spawned and not waited for. A task
-// that failed takes its children with it; a child that failed unobserved
-// fails its parent and takes the siblings with it, those too that were spawned
-// before it and would go on for long.
-func (rt *Runtime) endChildren(task *Task) {
-	task.ending = true
-	stopped := false
-	var awaited *Task
-	for child := task.family.first; child != nil; child = task.family.first {
-		if task.err == nil {
-			task.err = task.unheard()
-		}
-		if !stopped && (task.err != nil || task.ctx.Err() != nil) {
-			stopped = true
-			rt.stopChildren(task)
-		}
-		if child.finished {
-			task.family.remove(child)
-			continue
-		}
-		if child != awaited {
-			child.waiters = append(child.waiters, task)
-			awaited = child
-		}
-		rt.parkForced(task, stopped)
-	}
-}
-
-// unheard is what the first child raised that failed and that nobody waited for.
-func (t *Task) unheard() error {
-	for len(t.failed) > 0 && t.failed[0].observed {
-		t.failed = t.failed[1:]
-	}
-	if len(t.failed) == 0 {
-		return nil
-	}
-	return t.failed[0].err
-}
-
-// parkForced parks a task also where it is stopped itself: its children are
-// then stopped too, so the wait is short.
-func (rt *Runtime) parkForced(task *Task, stopped bool) {
-	outer := task.ctx
-	if stopped {
-		task.scope(context.WithoutCancel(outer))
-	}
-	_ = rt.park()
-	task.scope(outer)
-}
-
-// join waits until child has ended, or until the caller itself is stopped.
-func (rt *Runtime) join(child *Task) error {
-	child.waiters = append(child.waiters, rt.current)
-	for !child.finished {
-		if err := rt.park(); err != nil {
-			return err
-		}
-	}
-	rt.current.caughtUp(child)
-	return nil
-}
-
-func (rt *Runtime) stopChildren(task *Task) {
-	cause := task.err
-	if cause == nil {
-		cause = context.Cause(task.ctx)
-	}
-	for child := task.family.first; child != nil; child = child.next {
-		if !child.finished {
-			child.cancel(stopCause(cause))
-		}
-	}
-	rt.noticeCanceled()
-}
-
-// stopCause keeps a deadline's error as the reason of those it stops, and
-// says "canceled" for everything else.
-func stopCause(cause error) error {
-	if errors.Is(cause, context.DeadlineExceeded) {
-		return cause
-	}
-	return errCanceled
-}
-
-func (rt *Runtime) finish(task *Task) {
-	task.finished = true
-	task.cancel(nil)
-	task.thread = nil
-	rt.alive--
-	for _, waiter := range task.waiters {
-		rt.ready(waiter)
-	}
-	task.waiters = nil
-	if task.group != nil {
-		task.group.done = append(task.group.done, task)
-		rt.ready(task.group.waiter)
-	}
-	if parent := task.parent; parent != nil {
-		rt.report(task, parent)
-	}
-	rt.queue.leave()
-	if task.parent != nil {
-		rt.count(-1)
-		return
-	}
-	if !rt.nested() {
-		rt.count(-1)
-	}
-	close(rt.ended)
-}
-
-// report tells a parent that a task below it has ended. One that failed stays
-// with it until somebody waits for it, or the parent itself ends.
-func (rt *Runtime) report(task, parent *Task) {
-	if task.err == nil || task.observed {
-		parent.family.remove(task)
-		return
-	}
-	parent.failed = append(parent.failed, task)
-	if parent.ending {
-		rt.ready(parent)
-	}
-}
-
-func (rt *Runtime) closeHandles(task *Task) {
-	for i := len(task.closers) - 1; i >= 0; i-- {
-		task.closers[i]()
-	}
-	task.closers = nil
 }
 
 // withDeadline runs fn inside a scope of the current task that ends after d.

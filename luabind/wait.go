@@ -44,7 +44,8 @@ func (rt *Runtime) park() error {
 func (rt *Runtime) enterParked(task *Task) bool {
 	rt.queue.mu.Lock()
 	defer rt.queue.mu.Unlock()
-	if task.ctx.Err() != nil {
+	if task.nudged || task.ctx.Err() != nil {
+		task.nudged = false
 		return false
 	}
 	rt.parked[task] = struct{}{}
@@ -69,11 +70,25 @@ func (rt *Runtime) take(task *Task, thread *lua.LState) {
 // ready puts a parked task in line; one that is not parked is left alone.
 func (rt *Runtime) ready(task *Task) {
 	rt.queue.mu.Lock()
+	defer rt.queue.mu.Unlock()
+	rt.unpark(task)
+}
+
+// nudge is ready for what happens without the baton: a task that is not parked
+// may be about to, and then goes on at once.
+func (rt *Runtime) nudge(task *Task) {
+	rt.queue.mu.Lock()
+	defer rt.queue.mu.Unlock()
+	task.nudged = !rt.unpark(task)
+}
+
+// unpark puts a parked task in line; rt.queue.mu is held.
+func (rt *Runtime) unpark(task *Task) bool {
 	_, parked := rt.parked[task]
 	if parked {
 		delete(rt.parked, task)
 		rt.count(+1)
 		rt.queue.append(task)
 	}
-	rt.queue.mu.Unlock()
+	return parked
 }

@@ -216,7 +216,9 @@ function M.take_down(order, report, way)
   M.announce(order)
   report.receipt = M.tell(order, report)
   if not machines.is_fresh(looked) and not M.may_go_down(order, report) then return M.call_off(order) end
+  local told = report.way_back
   if way and not M.arm_again(order, report, way) then return M.call_off(order) end
+  if report.way_back ~= told then report.receipt = M.tell(order, report) end -- FORCE goes on without it
   report.accepted = arm.asking(way, function() return M.apply(order) end)
 end
 

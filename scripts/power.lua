@@ -20,11 +20,11 @@ M.head = {
   what = "Ask and switch machines by their BMCs; see it done; fold the answers.",
   arguments = {
     { name = "verb", required = true, value = "VERB", one_of = { "status", "on", "off", "soft", "cycle", "reset", "diag", "identify", "bootdev", "sensors", "sel" },
-      help = "status, on, off, soft (power button), cycle, reset, diag (NMI), identify (lamp), bootdev, sensors, sel (event log)" },
+      help = "status, on, off, soft (power button), cycle, reset, diag (NMI), identify (lamp), bootdev, sensors, sel (event log); reset, diag and cycle --native have succeeded when the BMC took them and the power is on: the system is not looked at" },
     { name = "targets", type = "targets", value = "TARGET", required = true, help = "machines, ranges (bmc[001-100]), @groups, group files, !name" },
     { name = "spacing", option = "spacing", type = "seconds", help = "between two commands that switch on, so as not to trip the supply" },
     { name = "wait", option = "wait", type = "seconds", help = "for the goal to be seen: 60 (soft: the machine's deadline, else the site's)" },
-    { name = "timeout", option = "timeout", type = "seconds", default = 20, min = 0.1, max = 600, help = "for a BMC to answer the first request" },
+    { name = "timeout", option = "timeout", type = "seconds", default = 20, min = 0.1, max = 600, help = "for a BMC to answer a request" },
     { name = "native", option = "native", type = "flag", help = "cycle: by the BMC itself, at most once, not seen off between" },
     { name = "device", option = { "d", "device" }, value = "DEVICE", one_of = { "none", "pxe", "disk", "safe", "diag", "cdrom", "bios" }, help = "bootdev: set it; without it the one that is set is told" },
     { name = "persistent", option = "persistent", type = "flag", help = "bootdev: always, not only once" },
@@ -49,8 +49,9 @@ M.takes_away = { off = true, soft = true, cycle = true, reset = true, diag = tru
 -- Verbs that do harm where they are carried out twice.
 M.once = { cycle = true, reset = true, diag = true }
 
--- Verbs that take many requests, and longer than a BMC may be silent.
-M.lengthy = { sensors = true, sel = true }
+-- Verbs that take many requests, and longer than a BMC may be silent: the
+-- seconds that they have at least.
+M.lengthy = { sensors = 60, sel = 60 }
 
 -- Verbs whose answers are shown one by one in the end (power_reports).
 M.has_report = { sensors = true, sel = true }
@@ -64,9 +65,9 @@ function M.action(request)
   local fleet, wanted = require "fleet", request.arguments
   local report = M.has_report[wanted.verb] and require("power_reports")[wanted.verb]
   M.check(request, wanted)
-  wanted.turn = fleet.turns(wanted.spacing)
+  wanted.turns = wanted.spacing and not step.planning() and require("fleet_turns").new(wanted.spacing, request.targets)
   return fleet.run(request, "power." .. wanted.verb, function(target) return M.ask(target, wanted) end, {
-    dead = fleet.parents(wanted.timeout),
+    timeout = wanted.timeout, ended = wanted.turns and wanted.turns.pass,
     fold = not report, finish = report and report.print,
   })
 end
@@ -98,20 +99,34 @@ function M.need_bmcs(request, wanted)
     if not (row and row.bmc) then without[#without + 1] = target.name end
   end
   if #without > 0 then
-    targets.invalid(string.format("power %s: the inventory has no bmc for %s; add bmc = { host = …, user = …, password = … } there", wanted.verb, require("ranges").text(without)))
+    targets.invalid(string.format("power %s: the inventory has no bmc for %s; add bmc = { host = …, user = …, password = … } there", wanted.verb, table.concat(inventory.fold(without), ",")))
   end
+end
+
+-- Where a row's BMC is: as it is written and, where the desk speaks to it, its
+-- addresses. A name that is not known is the request's own error, later.
+local function places(row, seconds)
+  local bmc = row.bmc
+  local list = { string.format("%s port %d%s", bmc.host, bmc.port or 623, bmc.via and " via " .. bmc.via or "") }
+  if bmc.via then return list end
+  local ok, addresses = pcall(function() return M.bmc(row):addresses{ deadline = seconds } end)
+  for _, address in ipairs(ok and addresses or {}) do list[#list + 1] = address end
+  return list
 end
 
 --- Rows that have one BMC are one machine, which must not be reset twice.
 function M.one_each(request, wanted)
+  if #request.targets == 1 then return end
+  local found = task.map(request.targets, function(target) return places(inventory.machine(target.name), wanted.timeout) end, { limit = 64 })
   local known = {}
-  for _, target in ipairs(request.targets) do
-    local bmc = inventory.machine(target.name).bmc
-    local place = string.format("%s port %d%s", bmc.host, bmc.port or 623, bmc.via and " via " .. bmc.via or "")
-    if known[place] then
-      targets.invalid(string.format("power %s: %s and %s have one BMC (%s), which would carry it out twice; name one of them", wanted.verb, known[place], target.name, place))
+  for i, target in ipairs(request.targets) do
+    for _, place in ipairs(found[i]) do
+      if known[place] and known[place] ~= i then
+        targets.invalid(string.format("power %s: %s and %s have one BMC (%s), which would carry it out twice; name one of them",
+          wanted.verb, request.targets[known[place]].name, target.name, place))
+      end
+      known[place] = i
     end
-    known[place] = target.name
   end
 end
 
@@ -135,7 +150,7 @@ end
 function M.status(target, wanted)
   local seen = M.state(target.name, wanted.timeout)
   if seen.state == "unknown" then return require("fleet").unknown(seen) end
-  return { state = seen.state, seen_by = seen.seen_by }
+  return seen
 end
 
 -- The verbs ------------------------------------------------------------------
@@ -160,51 +175,57 @@ end
 
 local function already(state) return { state = state, seen_by = "bmc" } end
 
-function verbs.on(bmc, wanted, _, state)
+function verbs.on(bmc, wanted, _, state, target)
   if state == "on" then return already(state) end
   local seconds = wanted.wait or M.seconds
-  wanted.turn()
-  return reached(M.on(bmc, seconds), "on", seconds)
+  if wanted.turns then
+    target.stands = state
+    wanted.turns.take(target)
+    target.stands = nil
+  end
+  return reached(M.on(bmc, seconds, wanted.timeout), "on", seconds)
 end
 
 function verbs.off(bmc, wanted, _, state)
   if state == "off" then return already(state) end
   local seconds = wanted.wait or M.seconds
-  return reached(M.off(bmc, seconds), "off", seconds)
+  return reached(M.off(bmc, seconds, wanted.timeout), "off", seconds)
 end
 
 --- Presses the power button; what the machine does about it is up to it.
 function verbs.soft(bmc, wanted, row, state)
   if state == "off" then return already(state) end
   local seconds = wanted.wait or row.deadline or inventory.setting("deadline")
-  return reached(M.soft(bmc, seconds), "off", seconds)
+  return reached(M.soft(bmc, seconds, wanted.timeout), "off", seconds)
 end
 
 --- Off, seen off, on, seen on; or as the BMC does it, at most once.
-function verbs.cycle(bmc, wanted, _, state)
+function verbs.cycle(bmc, wanted, _, state, target)
   if wanted.native and state == "off" then return is_off("cycle") end
-  if wanted.native then return M.taken("cycle", bmc, wanted, bmc:power_cycle{ native = true }) end
+  if wanted.native then return M.taken("cycle", bmc, wanted, bmc:power_cycle{ native = true, deadline = wanted.timeout }) end
   local seconds = wanted.wait or M.seconds
-  return reached(M.cycle(bmc, seconds, wanted.turn), "on", seconds)
+  local before_on = wanted.turns and function() wanted.turns.take(target) end
+  return reached(M.cycle(bmc, seconds, wanted.timeout, before_on), "on", seconds)
 end
 
 function verbs.reset(bmc, wanted, _, state)
   if state == "off" then return is_off("reset") end
-  return M.taken("reset", bmc, wanted, bmc:power_reset())
+  return M.taken("reset", bmc, wanted, bmc:power_reset{ deadline = wanted.timeout })
 end
 
 function verbs.diag(bmc, wanted, _, state)
   if state == "off" then return is_off("interrupt") end
-  return M.taken("diagnostic interrupt", bmc, wanted, bmc:power_diag())
+  return M.taken("diagnostic interrupt", bmc, wanted, bmc:power_diag{ deadline = wanted.timeout })
 end
 
 --- The end of what a BMC does by itself: it has taken the command, and the power
---- is on, or soon will be. It is not repeated whatever is seen.
+--- is on, or soon will be. Whether its system came up again nobody has looked at.
+--- It is not repeated whatever is seen.
 function M.taken(what, bmc, wanted, state)
   if step.planning() then return { state = "would be on" } end
   local ok, seen = true, state
-  if state ~= "on" then ok, seen = pcall(M.await, bmc, "on", wanted.wait or M.seconds) end
-  if ok and seen == "on" then return { state = seen, seen_by = "bmc", text = what .. " taken by its BMC; its system was not looked at" } end
+  if state ~= "on" then ok, seen = pcall(M.await, bmc, "on", wanted.wait or M.seconds, wanted.timeout) end
+  if ok and seen == "on" then return { state = seen, seen_by = "bmc", text = what .. " taken by the BMC; the system behind it was not looked at" } end
   return { exit = 1, state = ok and seen or "unknown", seen_by = "bmc", error = { kind = "timeout", op = "power",
     message = string.format("its BMC took the %s, and afterwards the power is %s", what, ok and seen or "not to be read: " .. tostring(seen.message)) } }
 end
@@ -237,12 +258,14 @@ function M.set_boot(bmc, wanted)
   error(boot, 0)
 end
 
-function verbs.sensors(bmc) return require("power_reports").sensors.read(bmc) end
+function verbs.sensors(bmc, wanted)
+  return require("power_reports").sensors.read(bmc, math.max(M.lengthy.sensors, wanted.timeout))
+end
 
 --- Shows the log, then empties it: what was read is told also where it is not
 --- known whether it was emptied.
 function verbs.sel(bmc, wanted, _, _, target)
-  return require("power_reports").sel.read(bmc, wanted.clear, function(data) target.read = data end)
+  return require("power_reports").sel.read(bmc, math.max(M.lengthy.sel, wanted.timeout), wanted.clear, function(data) target.read = data end)
 end
 
 return M

@@ -63,7 +63,7 @@ end
 -- The machine of a name, or of the hardware address that its row or what was kept
 -- of it has.
 local function known(name, row)
-  local back = inventory.kept(name) and require("way_back").kept(name)
+  local back = require("way_back").kept(name)
   local macs = back and require("way_back").macs(back) or { row and row.mac }
   return macs[1] and { name = name, macs = macs, back = back, row = row or {} }
 end

@@ -92,6 +92,26 @@ local function bridges_of(cards)
   return of
 end
 
+-- Whether another of the interfaces is a port of the same bridge.
+local function is_alone(way, card)
+  for _, other in ipairs(way.cards) do
+    if other.name ~= card.name and way.bridge[other.name] == way.bridge[card.name] then return false end
+  end
+  return true
+end
+
+-- A bridge that may not be dissolved must not have to be: whether its port takes
+-- the setting as it is only shows by trying, which hurts nothing.
+local function try_in_bridge(order, way, card)
+  local name = way.bridge[card.name]
+  local why = name and bridges.cannot_be_dissolved(order, name, card.name, is_alone(way, card))
+  if not why then return end
+  local ok, seen = pcall(nic.arm, { name = card.name })
+  if ok then return end
+  if seen.kind ~= "unsupported" then error(seen, 0) end
+  cannot_be_armed(string.format("%s, and %s", tostring(seen.message or seen), why))
+end
+
 --- Check first, act later: what is to be armed, or a refusal.
 ---@return cancel.Way
 function M.way(order)
@@ -105,6 +125,7 @@ function M.way(order)
     typed and "" or string.format("%s (the default route's, else the first physical one)", cards[1].name ~= asked.name and ", which carries " .. asked.name or "")))
   local way = { cards = cards, back = way_back.of(order, asked, cards), bridge = bridges_of(cards) }
   if reset.by_packet(order) then wakes.check_sender(order, way.back) end
+  for _, card in ipairs(order.wanted.self and cards or {}) do try_in_bridge(order, way, card) end
   return way
 end
 
@@ -152,6 +173,7 @@ local function arm_all(order, way)
     for i, card in ipairs(way.cards) do way.cards[i] = arm_card(order, way, card) end
     return "armed"
   end)
+  way_back.take_over(way.back, way.cards)
   way.back.armed_at = task.now()
   local beyond = way.cards[1].wake.beyond
   if beyond then step.note("what decides beside that and cannot be seen from here: " .. beyond) end

@@ -60,6 +60,19 @@ local function refuse_asleep(order, name)
   refuse(name, string.format("%s cannot be dissolved under a machine that is only suspended: its guests would wake without it; POWEROFF can", name))
 end
 
+--- Why a bridge may not be dissolved onto a port; nil where it may.
+---@param alone boolean the port is the only way by which the machine may be reached
+function M.cannot_be_dissolved(order, name, port, alone)
+  if requests.sleeps(order.wanted) then
+    return string.format("%s cannot be dissolved under a machine that is only suspended: its guests would wake without it; POWEROFF can", name)
+  end
+  if not alone then
+    return string.format("%s has more than one port with a link, and the machine may be reached by either: name the one that is to carry on with IF", name)
+  end
+  local ok, why = pcall(function() return bridge.dissolution{ snapshot = bridge.snapshot(name), port = port } end)
+  return not ok and tostring(why.message or why) or nil
+end
+
 -- Two guards restore it if this run dies or nothing comes of the power-off. Where
 -- none stands, this raises.
 local function guard(order, name, snapshot)
@@ -108,7 +121,8 @@ function M.restore(order, way)
     return
   end
   way.left = nil
-  bridge.unguard()
+  local told, why = pcall(bridge.unguard)
+  if not told then step.warn(string.format("a guard of %s could not be taken off, and will find it restored: %s", left.bridge, tostring(why.message or why))) end
 end
 
 --- The machine's system has taken the power-off: a guard that acted now would

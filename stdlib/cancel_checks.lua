@@ -22,8 +22,7 @@ function M.who_am_i()
   local macs, subnets = {}, {}
   for _, card in ipairs(listed and cards or {}) do
     if card.kind == "physical" or card.kind == "veth" then macs[#macs + 1] = card.mac end
-    local net = subnet.of(card)
-    if net then subnets[#subnets + 1] = net.prefix end
+    for _, net in ipairs(subnet.all(card)) do subnets[#subnets + 1] = net.prefix end
   end
   return { uuid = ok and identity.product_uuid or nil, macs = macs, subnets = subnets }
 end

@@ -171,7 +171,7 @@ local RECEIPT = 5
 function M.tell(order, report)
   local row, keep = inventory.machine(order.machine) or {}, nil
   if report.way_back then
-    keep = { way_back = report.way_back, ran = report.ran, method = order.wanted.method, address = row.address }
+    keep = { way_back = report.way_back, ran = report.ran, method = order.wanted.method, address = row.address, mac = row.mac }
   end
   local told = journal.receipt{ deadline = RECEIPT, keep = keep, machine = not action.here() and order.machine or nil,
     report = { exit = 0, boot_id = report.boot_id, slept = report.slept, ran = report.ran, guests = report.guests, way_back = report.way_back, unarmed = report.unarmed } }

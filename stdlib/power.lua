@@ -15,6 +15,9 @@ local SSH = 22
 -- Seconds between two looks at a machine that was switched.
 local LOOK_EVERY = 1
 
+-- Seconds after which an observer is late, and that a probe has at most.
+local LATE, PROBE = 1, 3
+
 local function connect(row)
   return ipmi.connect{
     host = row.bmc.host, port = row.bmc.port, user = row.bmc.user, password = row.bmc.password, machine = row.name,
@@ -90,11 +93,13 @@ function M.is_loopback(address)
 end
 
 --- Whether anything answers at a machine's address. It never raises.
+---@param seconds number? that it has, 3 at most
 ---@return boolean up
 ---@return table answer the probe's answer, or its error
-function M.answers(address, port)
-  local ways = { function() return probe.ssh(address .. ":" .. (port or SSH)) end }
-  if not M.is_loopback(address) then ways[2] = function() return probe.ping(address) end end
+function M.answers(address, port, seconds)
+  local options = { deadline = math.min(seconds or PROBE, PROBE) }
+  local ways = { function() return probe.ssh(address .. ":" .. (port or SSH), options) end }
+  if not M.is_loopback(address) then ways[2] = function() return probe.ping(address, options) end end
   local tries = task.settle(ways, function(try) return try() end)
   local last
   for _, outcome in ipairs(tries) do
@@ -104,9 +109,9 @@ function M.answers(address, port)
   return false, last
 end
 
-local function by_probe(row)
+local function by_probe(row, seconds)
   local address = row.address or row.name
-  local up, last = M.answers(address, row.port)
+  local up, last = M.answers(address, row.port, seconds)
   if up then return "on" end
   local why = last.kind == "unreachable" and last.message -- a name that does not resolve, a network without a way
   error({ kind = "unreachable", op = "power.state", host = row.name,
@@ -121,10 +126,18 @@ local function ask(seen_by, fn, row, seconds)
   }
 end
 
--- What an observer could not tell, a probe may: an answer proves "on".
-local function or_by_probe(seen, row)
-  if seen.state ~= "unknown" or not row.address then return seen end
-  local probed = ask("probe", by_probe, row)
+-- What an observer cannot tell, a probe may: an answer proves "on". It begins
+-- when the observer is late, so that both together take no longer than one.
+local function or_by_probe(seen_by, fn, row, seconds)
+  if not row.address then return ask(seen_by, fn, row, seconds) end
+  local late = math.min(LATE, (seconds or math.huge) / 4)
+  local probing = task.later(late, ask, "probe", by_probe, row, seconds and math.max(LATE, seconds - late))
+  local seen = ask(seen_by, fn, row, seconds)
+  if seen.state ~= "unknown" then
+    probing:cancel()
+    return seen
+  end
+  local probed = probing:wait()
   return probed.state == "on" and probed or seen
 end
 
@@ -135,8 +148,8 @@ end
 ---@param seconds number? what its BMC has for its answer
 function M.state(name, seconds)
   local row = inventory.machine(name) or { name = name, address = name }
-  if row.bmc then return or_by_probe(ask("bmc", by_bmc, row, seconds), row) end
-  if row.parent then return or_by_probe(ask("hypervisor", by_hypervisor, row), row) end
+  if row.bmc then return or_by_probe("bmc", by_bmc, row, seconds) end
+  if row.parent then return or_by_probe("hypervisor", by_hypervisor, row) end
   return ask("probe", by_probe, row)
 end
 
@@ -144,11 +157,12 @@ end
 
 --- Looks until a BMC sees the goal, "on" or "off", or the time is over. A plan
 --- looks once.
+---@param timeout number? seconds that the BMC has for each answer
 ---@return string state as it was seen last; raises where it could not be read last
-function M.await(bmc, goal, seconds)
+function M.await(bmc, goal, seconds, timeout)
   local finish = task.now() + seconds
   while true do
-    local ok, state = pcall(bmc.power_status, bmc)
+    local ok, state = pcall(bmc.power_status, bmc, { deadline = timeout })
     if ok and state == goal or step.planning() then return state end
     if task.now() >= finish then
       if ok then return state end
@@ -160,36 +174,39 @@ end
 
 -- One command, and a look until its goal is seen. What a plan would see is its
 -- goal.
-local function switch(bmc, method, goal, seconds)
-  local seen = bmc[method](bmc)
+local function switch(bmc, method, goal, seconds, timeout)
+  local seen = bmc[method](bmc, { deadline = timeout })
   if seen == goal or step.planning() then return goal end
-  return M.await(bmc, goal, seconds)
+  return M.await(bmc, goal, seconds, timeout)
 end
 
 --- Switches on, and sees it on. A machine that is on is sent nothing.
+---@param seconds number for it to be seen on
+---@param timeout number? seconds that the BMC has for each answer, 20 where left out
 ---@return string state seen last, in time or not
-function M.on(bmc, seconds) return switch(bmc, "power_on", "on", seconds) end
+function M.on(bmc, seconds, timeout) return switch(bmc, "power_on", "on", seconds, timeout) end
 
 --- Cuts the power, and sees it off.
 ---@return string state seen last, in time or not
-function M.off(bmc, seconds) return switch(bmc, "power_off", "off", seconds) end
+function M.off(bmc, seconds, timeout) return switch(bmc, "power_off", "off", seconds, timeout) end
 
 --- Presses the power button and sees the machine off, in time or not.
 ---@return string state seen last
-function M.soft(bmc, seconds) return switch(bmc, "power_soft", "off", seconds) end
+function M.soft(bmc, seconds, timeout) return switch(bmc, "power_soft", "off", seconds, timeout) end
 
 --- Off, seen off, on, seen on. A machine that is not seen off in time is not
 --- switched on again, and raises.
+---@param timeout number? seconds that the BMC has for each answer
 ---@param before_on fun()? called when it is off: a supply that must not trip wants its pause here
 ---@return string state seen last, in time or not
-function M.cycle(bmc, seconds, before_on)
-  local seen = M.off(bmc, seconds)
+function M.cycle(bmc, seconds, timeout, before_on)
+  local seen = M.off(bmc, seconds, timeout)
   if seen ~= "off" then
     error({ kind = "timeout", op = "power.cycle", exit = 1,
       message = string.format("its BMC took the command and still says %s after %g s, so it was not switched on again", seen, seconds) }, 0)
   end
   if before_on then before_on() end
-  return M.on(bmc, seconds)
+  return M.on(bmc, seconds, timeout)
 end
 
 --- Resets a machine's chassis, and where its BMC cannot do that, cycles it.

@@ -4,8 +4,6 @@
 --     local seen = reports.sensors.read(bmc)
 --     reports.sensors.print{ { name = "lab01", value = seen } }
 
-local ranges = require "ranges"
-
 local M = { sensors = {}, sel = {} }
 
 -- States of a sensor that somebody has to look at.
@@ -21,8 +19,9 @@ local function clean(text)
 end
 
 --- Reads all sensors: state "ok", or "alarm" where one is out of its range.
-function M.sensors.read(bmc)
-  local list, alarms = bmc:sensors(), 0
+---@param seconds number? that the BMC has, 60 where left out
+function M.sensors.read(bmc, seconds)
+  local list, alarms = bmc:sensors{ deadline = seconds }, 0
   for _, sensor in ipairs(list) do
     if alarm[sensor.state] then alarms = alarms + 1 end
   end
@@ -66,7 +65,7 @@ end
 local function in_order(ends, field)
   local by_name, names, list = {}, {}, {}
   for i, e in ipairs(ends) do by_name[e.name], names[i] = e.value, e.name end
-  for _, name in ipairs(ranges.sorted(names)) do
+  for _, name in ipairs(inventory.sorted(names)) do
     local data = by_name[name].data
     if data and data[field] then list[#list + 1] = { name = name, list = data[field] } end
   end
@@ -110,17 +109,18 @@ end
 
 --- Reads the event log, and empties it where that is asked for. What is to be
 --- emptied is kept before.
+---@param seconds number? that the BMC has for each of the two
 ---@param keep fun(data: table)
-function M.sel.read(bmc, clear, keep)
+function M.sel.read(bmc, seconds, clear, keep)
   local events = {}
-  for i, event in ipairs(bmc:events()) do
+  for i, event in ipairs(bmc:events{ deadline = seconds }) do
     events[i] = { id = event.id, at = event.at and M.moment(event.at), sensor = event.sensor, type = event.type, text = event.text,
       asserted = event.asserted, data = hexadecimal(event.data) }
   end
   local data, text = { events = events }, plural(#events, "event")
   if not clear then return { state = "read", seen_by = "bmc", text = text, data = data } end
   keep(data)
-  bmc:clear_events()
+  bmc:clear_events{ deadline = seconds }
   if step.planning() then return { state = "would be cleared", text = text, data = data } end
   return { state = "cleared", seen_by = "bmc", text = text .. ", cleared", data = data }
 end

@@ -62,15 +62,21 @@ end
 -- What an interface gives itself (RFC 3927) is no subnet that others know of.
 local function is_link_local(net) return net.prefix:find("^169%.254%.") ~= nil end
 
---- The first subnet among the addresses of an interface that has a directed
---- broadcast address; nil where none has.
+--- The subnets among the addresses of an interface that have a directed broadcast
+--- address.
 ---@param card table as one element of nic.list
----@return subnet.Subnet?
-function M.of(card)
+---@return subnet.Subnet[]
+function M.all(card)
+  local list = {}
   for _, address in ipairs(card.kind ~= "loopback" and card.addresses or {}) do
     local net = M.parse(address)
-    if net and net.broadcast and not is_link_local(net) then return net end
+    if net and net.broadcast and not is_link_local(net) then list[#list + 1] = net end
   end
+  return list
 end
+
+--- The first of them; nil where there is none.
+---@return subnet.Subnet?
+function M.of(card) return M.all(card)[1] end
 
 return M

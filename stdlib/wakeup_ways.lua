@@ -74,7 +74,10 @@ function M.of(wanted, machine)
   if #list > 0 then return list end
   if wanted.interface then return { { interface = wanted.interface, unicast = wanted.unicast } } end
   local way = untold(machine)
-  way.unicast = wanted.unicast and way.interface ~= nil or nil
+  if wanted.unicast and not way.interface then
+    targets.invalid(string.format('"-u": it goes with a raw frame, and the packet for %s goes by UDP to %s (%s); name an interface with -i', machine.name, way.address, way.from))
+  end
+  way.unicast = wanted.unicast
   return { way }
 end
 

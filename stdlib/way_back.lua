@@ -94,6 +94,18 @@ function M.of(order, asked, cards)
   }
 end
 
+--- Takes over the hardware addresses that the cards have when they are armed: a
+--- port has that of the bridge that was dissolved onto it, and sleeps with it.
+---@param cards table[] as nic.arm gave them
+function M.take_over(back, cards)
+  local macs, seen = macs_of(cards), {}
+  for _, mac in ipairs(macs) do seen[mac] = true end
+  for _, mac in ipairs(M.macs(back)) do
+    if not seen[mac] then macs[#macs + 1] = mac end
+  end
+  back.mac, back.also = table.remove(macs, 1), #macs > 0 and macs or nil
+end
+
 -- The desk ---------------------------------------------------------------------
 
 local function is_text(value) return value == nil or type(value) == "string" end
@@ -106,25 +118,36 @@ local function is_sound(back)
   return known and (back.port == nil or type(back.port) == "number")
 end
 
--- Another machine may have had the name: that of another inventory.
-local function is_of_another(record, name)
+-- Another machine may have had the name: that of another inventory, or the one
+-- before its card was changed. Gives what its row said then and does not say now.
+local function of_another(record, name)
+  local row = inventory.machine(name) or {}
+  for _, field in ipairs{ "address", "mac" } do
+    local was = record[field]
+    if row[field] and was and row[field] ~= was then return string.format("%s %s", field == "mac" and "MAC" or field, tostring(was)) end
+  end
+end
+
+-- What was kept of a machine, by its name or by the address that it was reached by.
+local function record_of(name)
   local row = inventory.machine(name)
-  return row and row.address and record.address and row.address ~= record.address
+  return inventory.kept(name) or row and row.address and inventory.kept(row.address)
 end
 
 --- The way back of a machine that an earlier run has kept; nil where there is none.
 ---@param name string
 ---@return way_back.Way?
 function M.kept(name)
-  local record = inventory.kept(name)
+  local record = record_of(name)
   local back = record and record.way_back
   if back == nil then return nil end
   if type(back) ~= "table" or not is_sound(back) then
     step.warn("what was kept of " .. name .. " says nothing of how it is woken, and is not used")
     return nil
   end
-  if is_of_another(record, name) then
-    step.warn(string.format("the way back that was kept of %s is of a machine with the address %s, and is not used", name, tostring(record.address)))
+  local other = of_another(record, name)
+  if other then
+    step.warn(string.format("the way back that was kept of %s is of a machine with the %s, and is not used", name, other))
     return nil
   end
   back.kept_at, back.slept = record.kept_at, record.method == "pause"

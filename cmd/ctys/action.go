@@ -78,7 +78,7 @@ func helpTopic(f *form.Form) string {
 type target struct {
 	name    string
 	user    string
-	options form.Options
+	options *form.Options // of the call and its own; without own ones, those of all such targets
 }
 
 // targetsOf finds the machines that were named. One that several words name is
@@ -90,8 +90,13 @@ func targetsOf(f *form.Form, machines *inventory.Inventory) ([]target, error) {
 	}
 	var targets []target
 	seen := map[string]bool{}
+	common := f.For(form.Target{})
 	for _, member := range members {
-		options := f.For(form.Target{Options: member.Options})
+		options := &common
+		if member.Options.Typed() {
+			own := f.For(form.Target{Options: member.Options})
+			options = &own
+		}
 		if left := options.Unsupported(); len(left) > 0 {
 			return nil, notInThisVersion(left[0])
 		}
@@ -158,7 +163,7 @@ func privileges(f *form.Form, targets []target) []string {
 	}
 	var lines []string
 	for _, t := range targets {
-		lines = append(lines, privilegeLine(t.name, t.options)...)
+		lines = append(lines, privilegeLine(t.name, *t.options)...)
 	}
 	return lines
 }
@@ -177,11 +182,16 @@ func privilegeLine(name string, o form.Options) []string {
 	return []string{name + ": " + strings.Join(words, " ") + " has no effect in this version"}
 }
 
-// targetList is what a script gets as request.targets.
+// targetList is what a script gets as request.targets. Targets that have the
+// same options share one table.
 func targetList(targets []target) []any {
 	list := make([]any, len(targets))
+	tables := map[*form.Options]map[string]any{}
 	for i, t := range targets {
-		fields := map[string]any{"name": t.name, "options": targetOptions(t.options)}
+		if tables[t.options] == nil {
+			tables[t.options] = targetOptions(*t.options)
+		}
+		fields := map[string]any{"name": t.name, "options": tables[t.options]}
 		if t.user != "" {
 			fields["user"] = t.user
 		}

@@ -26,8 +26,9 @@ type lazyJournal struct {
 	lease   *journal.Lease
 }
 
-// maxPending bounds what is held in memory before a journal is made.
-const maxPending = 10_000
+// maxPending bounds what is held in memory before a journal is made: more than
+// one result of each machine that a request may name, since reads need none.
+const maxPending = 110_000
 
 func newLazyJournal(dir string, describe func(*journal.Journal) error, warn func(string)) *lazyJournal {
 	return &lazyJournal{dir: dir, describe: describe, warn: warn}

@@ -47,6 +47,19 @@ func TestJournalIsMadeWhenItMustBeOnDisk(t *testing.T) {
 	}
 }
 
+// To read a whole data centre's state leaves nothing behind.
+func TestReadsHaveNoJournal(t *testing.T) {
+	l := newLazyJournal(t.TempDir(), noDescription, func(text string) { t.Errorf("warned: %s", text) })
+	for range 100_000 {
+		if _, err := l.Append(luabind.Event{Kind: luabind.KindResult, Object: "bmc1", State: "on"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if l.finish(0); l.folder() != "" {
+		t.Errorf("a journal of reads: %s", l.folder())
+	}
+}
+
 func TestWhatAnotherMachineTakesDownIsKeptHere(t *testing.T) {
 	l := newLazyJournal(t.TempDir(), noDescription, func(text string) { t.Errorf("warned: %s", text) })
 	for _, event := range []luabind.Event{

@@ -5,6 +5,7 @@ package main
 import (
 	"io"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(rarely)
+		collectRarely()
 	}
 	armed = true
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
@@ -23,9 +24,14 @@ func main() {
 // program may, where its request says SELF, and its tests may not.
 var armed bool
 
-// rarely lets the heap grow to five times what is in use before it is
-// collected: a run is short and its heap is small.
-const rarely = 400
+// collectRarely lets the heap grow far before it is collected: most runs are
+// short and end before that. One that has come to its first collection is large,
+// and keeps its memory within bounds from then on.
+func collectRarely() {
+	const atFirst, afterwards = 400, 200 // percent of what is in use
+	debug.SetGCPercent(atFirst)
+	runtime.AddCleanup(new([16]byte), func(percent int) { debug.SetGCPercent(percent) }, afterwards)
+}
 
 // The exit codes.
 const (

@@ -22,9 +22,11 @@ func powers(s *session) (luabind.Capabilities, func() error) {
 			return terminal.Ask(ctx, question, true)
 		}
 	}
-	capabilities, closePowers := real.New(real.Options{
-		Desk: desk, Armed: armed, Warn: s.app.warn, Folder: func() string { return s.journal.folder() },
-	})
+	options := real.Options{Desk: desk, Armed: armed, Warn: s.app.warn, Folder: func() string { return s.journal.folder() }}
+	if s.setup.options.Verbose > 0 {
+		options.Note = func(text string) { s.app.hint([]string{text}) }
+	}
+	capabilities, closePowers := real.New(options)
 	capabilities.Relocate = quiet{capabilities.Relocate, s}
 	return capabilities, closePowers
 }

@@ -143,6 +143,11 @@ func (d deskIPMI) SetBoot(ctx context.Context, target ipmi.Target, boot ipmi.Boo
 		func(own luabind.IPMI) (ipmi.Boot, error) { return own.SetBoot(ctx, target, boot) })
 }
 
+// Addresses is luabind.IPMI.
+func (d deskIPMI) Addresses(ctx context.Context, target ipmi.Target) ([]string, error) {
+	return carry(ctx, d, target, serviceAddresses, nil, func(own luabind.IPMI) ([]string, error) { return own.Addresses(ctx, target) })
+}
+
 // Controller is luabind.IPMI.
 func (d deskIPMI) Controller(ctx context.Context, target ipmi.Target) (ipmi.Controller, error) {
 	return carry(ctx, d, target, serviceController, nil, func(own luabind.IPMI) (ipmi.Controller, error) { return own.Controller(ctx, target) })

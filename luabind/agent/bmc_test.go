@@ -61,6 +61,10 @@ func (f *fakeBMC) Sensors(ctx context.Context, target ipmi.Target) ([]ipmi.Senso
 	return []ipmi.Sensor{{Name: "CPU", Reading: &reading, Unit: "degrees C"}, {Name: "Fan"}}, f.note(ctx, "sensors", target)
 }
 
+func (f *fakeBMC) Addresses(ctx context.Context, target ipmi.Target) ([]string, error) {
+	return []string{"10.0.1.1:623"}, f.note(ctx, "addresses", target)
+}
+
 func (f *fakeBMC) Events(ctx context.Context, target ipmi.Target) ([]ipmi.Event, error) {
 	return []ipmi.Event{{ID: 7, At: time.Unix(1e9, 0), Text: "hot", Asserted: true, Data: []byte{0, 255}}}, f.note(ctx, "events", target)
 }
@@ -87,6 +91,7 @@ local verbs = {
   identify = function(b) b:identify{seconds = 9} end,
   boot_device = function(b) return b:boot_device() end,
   set_boot_device = function(b) return b:set_boot_device{device = "pxe", persistent = true} end,
+  addresses = function(b) return b:addresses() end,
   controller = function(b) return b:controller().firmware end,
   sensors = function(b) local s = b:sensors() return {s[1].reading, s[1].unit, #s} end,
   events = function(b) local e = b:events()[1] return {e.id, e.at, e.text, e.asserted, e.data:byte(2)} end,
@@ -126,6 +131,7 @@ func TestEveryVerbIsCarriedOutByTheDesk(t *testing.T) {
 		"identify":        {"identify 9s false", nil},
 		"boot_device":     {"boot", map[string]any{"device": "disk", "uefi": true, "persistent": false}},
 		"set_boot_device": {"set boot", map[string]any{"device": "pxe", "uefi": false, "persistent": true}},
+		"addresses":       {"addresses", []any{"10.0.1.1:623"}},
 		"controller":      {"controller", "2.41"},
 		"sensors":         {"sensors", []any{41.5, "degrees C", 2.0}},
 		"events":          {"events", []any{7.0, 1e9, "hot", true, 255.0}},

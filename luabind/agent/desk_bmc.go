@@ -57,6 +57,9 @@ var bmcServices = map[string]bmcService{
 		}
 		return bmc.SetBoot(ctx, target, *r.Boot)
 	}},
+	serviceAddresses: {luabind.Read, always("ipmi.addresses"), func(ctx context.Context, bmc luabind.IPMI, target ipmi.Target, _ bmcRequest) (any, error) {
+		return bmc.Addresses(ctx, target)
+	}},
 	serviceController: {luabind.Read, always("ipmi.controller"), func(ctx context.Context, bmc luabind.IPMI, target ipmi.Target, _ bmcRequest) (any, error) {
 		return bmc.Controller(ctx, target)
 	}},

@@ -21,6 +21,7 @@ const (
 	serviceIdentify    = "identify"
 	serviceBoot        = "boot"
 	serviceSetBoot     = "set_boot"
+	serviceAddresses   = "addresses"
 	serviceController  = "controller"
 	serviceSensors     = "sensors"
 	serviceEvents      = "events"

@@ -34,6 +34,9 @@ type Options struct {
 	// Warn is told what an announcement could not reach while the rest worked;
 	// nil drops it.
 	Warn func(message string)
+	// Note is told in the end what was noticed and needs nobody's attention; nil
+	// drops it.
+	Note func(message string)
 }
 
 // Desk is what a desk needs to reach other machines.
@@ -85,6 +88,9 @@ func New(options Options) (luabind.Capabilities, func() error) {
 	return capabilities, func() error {
 		down.Release()
 		bmcs.Close()
+		if dropped := bmcs.Dropped(); dropped > 0 && options.Note != nil {
+			options.Note("ipmi: " + ipmi.Strays(dropped))
+		}
 		err := stacks.Close()
 		if failed := closeWay(); err == nil {
 			err = failed

@@ -98,6 +98,9 @@ func (t tables) describe(link netlink.Link, below string, settings []string) Lin
 	if link.Type() != "device" {
 		described.Kind = link.Type()
 	}
+	if files.read("bridge/topology_change") == "1" {
+		delete(described.Settings, "ageing_time") // it is shortened for now (802.1D, 7.9.2)
+	}
 	const setByHand = "3" // NET_ADDR_SET in include/uapi/linux/netdevice.h
 	described.MACSet = described.Kind == "bridge" && files.read("addr_assign_type") == setByHand
 	for _, address := range t.addresses {

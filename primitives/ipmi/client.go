@@ -93,6 +93,11 @@ func (c *Client) somewhere(ctx context.Context, target Target, privilege types.P
 	if err != nil {
 		return err
 	}
+	release, err := queues.hold(ctx, addresses)
+	if err != nil {
+		return err
+	}
+	defer release()
 	who := login{user: target.User, password: password, privilege: privilege}
 	for i, address := range addresses {
 		worked := false
@@ -107,13 +112,9 @@ func (c *Client) somewhere(ctx context.Context, target Target, privilege types.P
 	return err
 }
 
-// at does work in a session with the BMC of an address.
-func (c *Client) at(ctx context.Context, address netip.AddrPort, who login, work func(context.Context, *session) error) error {
+// at does work in a session with the BMC of an address, whose turn it is.
+func (c *Client) at(ctx context.Context, address netip.AddrPort, who login, work func(context.Context, *session) error) (err error) {
 	bmc := c.bmcs.of(address.String())
-	if err := bmc.lock(ctx); err != nil {
-		return err
-	}
-	defer bmc.unlock()
 	c.memory.enter()
 	defer c.memory.leave()
 	leave, err := c.gate.enter(ctx)
@@ -126,6 +127,7 @@ func (c *Client) at(ctx context.Context, address netip.AddrPort, who login, work
 		return err
 	}
 	defer l.hangUp()
+	defer func() { err = l.witness(err) }()
 
 	if suite, ok := c.memory.suite(bmc.address); ok && !bmc.proven {
 		bmc.remember(suite)

@@ -203,7 +203,10 @@ func (b *fakeBMC) fourth(payload []byte) []byte {
 		return reply.Pack()
 	}
 	sik, k1, k2, _ := crypto.DeriveSessionKeys(auth, s.first.RemoteConsoleRandomNumber[:], s.random[:], s.first.Role(), string(s.first.Username), kuid)
-	s.keys, s.active = &keys{integrity: types.IntegrityAlg(s.open.IntegrityAlg), k1: k1, k2: k2}, true
+	s.keys, s.active = &keys{integrity: types.IntegrityAlg(s.open.IntegrityAlg)}, true
+	if err := s.keys.derive(k1, k2); err != nil {
+		panic(err)
+	}
 	reply.IntegrityCheckValue, _ = crypto.RAKP4ICV(auth, s.first.RemoteConsoleRandomNumber[:], id, make([]byte, 16), sik)
 	return reply.Pack()
 }
@@ -228,7 +231,7 @@ func (b *fakeBMC) inside(packet []byte) [][]byte {
 		return nil
 	}
 	s.out++
-	sealed, _ := s.keys.seal(s.open.RemoteConsoleSessionID, s.out, answer)
+	sealed := s.keys.seal(s.open.RemoteConsoleSessionID, s.out, answer)
 	if b.packet != nil {
 		return b.packet(s.keys, sealed)
 	}

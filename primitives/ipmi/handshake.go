@@ -265,7 +265,9 @@ func (h *handshake) activate(own context.Context, until time.Time, s *session) e
 	if err != nil {
 		return failed(primitives.Internal, "the keys of the session could not be made", err)
 	}
-	h.keys.k1, h.keys.k2 = k1, k2
+	if err := h.keys.derive(k1, k2); err != nil {
+		return failed(primitives.Internal, "the keys of the session could not be used", err)
+	}
 	code, err := crypto.RAKP3AuthCode(h.auth, bmcRandom, h.line.console, h.role(), h.who.user, kuid)
 	if err != nil {
 		return failed(primitives.Internal, "RAKP message 3 could not be made", err)

@@ -208,6 +208,34 @@ func TestGarbageIsDropped(t *testing.T) {
 	}
 }
 
+// Who gets no answer, because somebody else gives it, can see that: how many
+// datagrams were dropped is a detail of the failure.
+func TestWhatWasDroppedIsADetail(t *testing.T) {
+	noLeaks(t)
+	b := &fakeBMC{packet: func(_ *keys, packet []byte) [][]byte {
+		forged := slices.Clone(packet)
+		forged[len(forged)-1] ^= 0xff
+		other := slices.Clone(packet)
+		other[sessionOffset]++
+		return [][]byte{forged, other}
+	}}
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	_, err := New(Options{}).Status(ctx, b.serve(t, "127.137.3.1"))
+	wantKind(t, err, primitives.Timeout, "gave no more reply in time")
+	var count int
+	detail := primitives.DetailOf(err)
+	if _, scan := fmt.Sscanf(detail, "%d datagrams were dropped", &count); scan != nil || count < 4 {
+		t.Errorf("detail %q", detail)
+	}
+	silent := &fakeBMC{packet: func(*keys, []byte) [][]byte { return nil }}
+	ctx, cancel = context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := New(Options{}).Status(ctx, silent.serve(t, "127.137.3.2")); primitives.DetailOf(err) != "" {
+		t.Errorf("of a silent one: %q", primitives.DetailOf(err))
+	}
+}
+
 // A BMC that has one password and wants another key is told from one that holds
 // another password by nobody; both end at once, with the session given up.
 func TestWrongCodes(t *testing.T) {

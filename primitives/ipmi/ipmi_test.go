@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -458,14 +459,14 @@ func TestOneSessionAtATime(t *testing.T) {
 func TestQueueHonoursContext(t *testing.T) {
 	c := New(Options{})
 	target := Target{Host: "127.0.77.33", User: "oper", Password: secret(password)}
-	busy := c.bmcs.of(target.address())
-	if err := busy.lock(context.Background()); err != nil {
+	release, err := queues.hold(context.Background(), []netip.AddrPort{netip.MustParseAddrPort(target.address())})
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer busy.unlock()
+	defer release()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
 	defer cancel()
-	_, err := c.Status(ctx, target)
+	_, err = c.Status(ctx, target)
 	wantKind(t, err, primitives.Timeout, "nothing was sent")
 }
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/bougou/go-ipmi/pkg/crypto"
@@ -24,9 +27,10 @@ type line struct {
 	to     netip.AddrPort
 	pace   pace
 
-	console   uint32   // session id of the present set-up or session, chosen here
-	former    []uint32 // those of set-ups that were given up
-	tag       byte     // of the last message of a set-up (13.17)
+	console   uint32       // session id of the present set-up or session, chosen here
+	former    []uint32     // those of set-ups that were given up
+	tag       byte         // of the last message of a set-up (13.17)
+	dropped   atomic.Int32 // datagrams from this address that answered nothing
 	mail      chan arrival
 	alarm     chan struct{}
 	leaveGate func() // may be called several times
@@ -107,7 +111,7 @@ func (l *line) yield() { l.leaveGate() }
 // Session names a session that the BMC has begun for nobody: it is told so, or
 // one of its few places stays taken until the session times out.
 func (l *line) stray(packet []byte, managed uint32) {
-	l.socket.network.dropped.Add(1)
+	l.drop()
 	if !isRMCPPlus(packet) || packet[payloadTypeOffset] != uint8(types.PayloadTypeRmcpOpenSessionResponse) {
 		return
 	}
@@ -119,6 +123,33 @@ func (l *line) stray(packet []byte, managed uint32) {
 	if own || slices.Contains(l.former, late.RemoteConsoleSessionID) {
 		l.giveUp(late.ManagedSystemSessionID, types.RmcpStatusCodeNoResToCreateSess)
 	}
+}
+
+// drop counts a datagram that answers nothing.
+func (l *line) drop() {
+	l.dropped.Add(1)
+	l.socket.network.dropped.Add(1)
+}
+
+// witness adds to the detail of a failure how many datagrams came from the BMC's
+// address all the same: somebody may answer in its place.
+func (l *line) witness(err error) error {
+	var own *failure
+	count := l.dropped.Load()
+	if count == 0 || !errors.As(err, &own) {
+		return err
+	}
+	told := *own
+	told.detail = strings.TrimPrefix(detailOf(own)+"; "+Strays(uint64(count)), "; ")
+	return &told
+}
+
+// Strays words a count of datagrams that were dropped.
+func Strays(count uint64) string {
+	if count == 1 {
+		return "1 datagram was dropped: late, doubled, or not proven to be the BMC's"
+	}
+	return fmt.Sprintf("%d datagrams were dropped: late, doubled, or not proven to be the BMC's", count)
 }
 
 // giveUp tells the BMC that a session whose set-up it began will not be used:

@@ -194,9 +194,13 @@ func (s *socket) read() {
 func (s *socket) deliver(packet []byte, from netip.AddrPort) {
 	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 	s.mu.Lock()
-	l := s.recipient(packet, from)
+	l, other := s.recipient(packet, from), s.byAddress[from]
 	s.mu.Unlock()
-	if l == nil || !l.receive(arrival{packet: append([]byte(nil), packet...)}) {
+	switch {
+	case l != nil && l.receive(arrival{packet: append([]byte(nil), packet...)}):
+	case other != nil:
+		other.drop()
+	default:
 		s.network.dropped.Add(1)
 	}
 }

@@ -49,19 +49,54 @@ func TestAddresses(t *testing.T) {
 func TestNameAndAddressShareAQueue(t *testing.T) {
 	b := &fakeBMC{}
 	target := b.serve(t, "127.0.0.1")
-	held := New(Options{}).bmcs.of(target.address())
-	if err := held.lock(context.Background()); err != nil {
+	release, err := queues.hold(context.Background(), []netip.AddrPort{netip.MustParseAddrPort(target.address())})
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.unlock()
+	defer release()
 	target.Host = "localhost"
-	if addresses, err := New(Options{}).resolve(within5s(t), target); err != nil || addresses[0].String() != held.address {
-		t.Skip("localhost is not 127.0.0.1 first here")
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	_, err := New(Options{}).Status(ctx, target)
+	_, err = New(Options{}).Status(ctx, target)
 	wantKind(t, err, primitives.Timeout, "nothing was sent")
+}
+
+// Who knows a BMC by another one of its addresses waits as well, and those that
+// hold several never wait for each other.
+func TestAddressesOfOneBMCShareAQueue(t *testing.T) {
+	four, six := netip.MustParseAddrPort("192.0.2.7:623"), netip.MustParseAddrPort("[2001:db8::7]:623")
+	var q turns
+	release, err := q.hold(context.Background(), []netip.AddrPort{six, four, six})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, other := range [][]netip.AddrPort{{four}, {six}, {netip.MustParseAddrPort("192.0.2.1:623"), six}} {
+		if _, err := q.hold(ctx, other); kindOf(err) != primitives.Canceled {
+			t.Errorf("%v: %v", other, err)
+		}
+	}
+	release()
+	if len(q.turns) > 0 {
+		t.Errorf("queues are left: %v", q.turns)
+	}
+	var group sync.WaitGroup
+	for n := range 200 {
+		group.Go(func() {
+			both := []netip.AddrPort{four, six}
+			if n%2 == 0 {
+				slices.Reverse(both)
+			}
+			release, err := q.hold(within5s(t), both)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			release()
+		})
+	}
+	group.Wait()
 }
 
 // Dead BMCs cost one deadline together, and do not hold up the others.
@@ -173,4 +208,18 @@ func TestSetUpsOfOneLineHaveTagsOfTheirOwn(t *testing.T) {
 		}
 		seen[h.tag] = true
 	}
+}
+
+func TestWhereABMCIs(t *testing.T) {
+	c := New(Options{})
+	for host, want := range map[string]string{"192.0.2.7": "192.0.2.7:623", "2001:db8::7": "[2001:db8::7]:623", "::ffff:192.0.2.7": "192.0.2.7:623"} {
+		if got, err := c.Addresses(within5s(t), Target{Host: host}); err != nil || !slices.Equal(got, []string{want}) {
+			t.Errorf("%s: %q, %v", host, got, err)
+		}
+	}
+	if got, err := c.Addresses(within5s(t), Target{Host: "localhost", Port: 6230}); err != nil || !slices.Contains(got, "127.0.0.1:6230") {
+		t.Errorf("localhost: %q, %v", got, err)
+	}
+	_, err := c.Addresses(within5s(t), Target{})
+	wantKind(t, err, primitives.Invalid, "no host is given")
 }

@@ -1,11 +1,8 @@
 package ipmi
 
 import (
-	"crypto/aes"
-	"crypto/hmac"
 	"encoding/binary"
 
-	"github.com/bougou/go-ipmi/pkg/crypto"
 	"github.com/bougou/go-ipmi/pkg/protocol"
 	"github.com/bougou/go-ipmi/pkg/types"
 )
@@ -59,54 +56,6 @@ func sequenceOf(packet []byte) uint32 {
 // plainPacket wraps a message of the set-up, which is outside of a session.
 func plainPacket(kind types.PayloadType, payload []byte) []byte {
 	return protocol.BuildRMCPPlusPacket(uint8(kind), 0, 0, 0, payload)
-}
-
-// keys prove and hide the packets of one session (13.28.4, 13.29).
-type keys struct {
-	integrity types.IntegrityAlg
-	k1, k2    []byte
-}
-
-// seal makes the packet that carries a message to the session id of the BMC.
-func (k *keys) seal(session, sequence uint32, message []byte) ([]byte, error) {
-	payload, err := crypto.EncryptAESPayload(message, k.k2, crypto.RandomBytes(aes.BlockSize))
-	if err != nil {
-		return nil, err
-	}
-	packet := protocol.BuildRMCPPlusPacket(uint8(types.PayloadTypeIPMI), encrypted|authenticated, session, sequence, payload)
-	pad := types.IntegrityPadLen(payloadOffset-authTypeOffset, len(payload))
-	for range pad {
-		packet = append(packet, 0xff)
-	}
-	packet = append(packet, byte(pad), nextHeader)
-	code, err := crypto.SessionIntegrityAuthCode(k.integrity, packet[authTypeOffset:], k.k1, "")
-	return append(packet, code...), err
-}
-
-// prove tells whether an RMCP+ packet is encrypted and has the right integrity
-// code (13.28.4), so that only the BMC can have sent it.
-func (k *keys) prove(packet []byte) bool {
-	if packet[payloadTypeOffset] != uint8(types.PayloadTypeIPMI)|encrypted|authenticated {
-		return false
-	}
-	const padLengthAndNextHeader = 2
-	size, ok := crypto.IntegrityAuthCodeLen(k.integrity)
-	covered := len(packet) - size
-	if !ok || size == 0 || covered < payloadOffset+payloadLength(packet)+padLengthAndNextHeader {
-		return false
-	}
-	want, err := crypto.SessionIntegrityAuthCode(k.integrity, packet[authTypeOffset:covered], k.k1, "")
-	return err == nil && hmac.Equal(want, packet[covered:])
-}
-
-// open decrypts the payload of a proven packet.
-func (k *keys) open(packet []byte) ([]byte, bool) {
-	payload := payloadOf(packet)
-	if len(payload) < 2*aes.BlockSize || len(payload)%aes.BlockSize != 0 {
-		return nil, false
-	}
-	message, err := crypto.DecryptAESPayload(payload, k.k2)
-	return message, err == nil
 }
 
 // An IPMI message on a LAN (13.8): addresses, function and logical unit,

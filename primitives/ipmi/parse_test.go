@@ -72,12 +72,11 @@ func sessionPacket(t testing.TB) (*keys, []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &keys{integrity: types.IntegrityAlg_HMAC_SHA256_128, k1: k1, k2: k2}
-	packet, err := k.seal(0xa0a1a2a3, 1, []byte("a message of some length"))
-	if err != nil {
+	k := &keys{integrity: types.IntegrityAlg_HMAC_SHA256_128}
+	if err := k.derive(k1, k2); err != nil {
 		t.Fatal(err)
 	}
-	return k, packet
+	return k, k.seal(0xa0a1a2a3, 1, []byte("a message of some length"))
 }
 
 func TestProve(t *testing.T) {

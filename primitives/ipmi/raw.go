@@ -27,9 +27,9 @@ func (r Request) check() error {
 	return nil
 }
 
-// privilege is the level that a raw command is sent with, and whether it is
+// Privilege is the level that a raw command is sent with, and whether it is
 // known only to read, so that it may be carried out twice (appendix G).
-func (r Request) privilege() (level types.PrivilegeLevel, reads bool) {
+func (r Request) Privilege() (level types.PrivilegeLevel, reads bool) {
 	if level, reads = readers()[[2]byte{r.NetFn, r.Command}]; reads {
 		return level, true
 	}
@@ -40,7 +40,7 @@ func (r Request) privilege() (level types.PrivilegeLevel, reads bool) {
 // another one at most once. A refusal is a reply, except for the missing
 // privilege.
 func raw(ctx context.Context, a asker, request Request) (Reply, error) {
-	level, reads := request.privilege()
+	level, reads := request.Privilege()
 	c := command{netFn: request.NetFn, lun: request.LUN, number: request.Command, data: request.Data, codes: map[byte]meaning{
 		codePrivilege: {primitives.Denied, fmt.Sprintf(
 			"the command was sent with the privilege level %s, and needs a higher one or is forbidden by the BMC's firewall", level)},

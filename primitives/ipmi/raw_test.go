@@ -48,7 +48,7 @@ func TestRawPrivilege(t *testing.T) {
 		{Request{NetFn: 0x2c, Command: 0x02}, types.PrivilegeLevelOperator, true},
 		{Request{NetFn: 0x30, Command: 0x01}, types.PrivilegeLevelOperator, true},
 	} {
-		if level, _ := test.request.privilege(); level != test.level {
+		if level, _ := test.request.Privilege(); level != test.level {
 			t.Errorf("%+v asks for %s, want %s", test.request, level, test.level)
 		}
 		bmc := &scriptedBMC{t: t, answer: func(command) ([]byte, byte) { return []byte{1, 2}, 0 }}

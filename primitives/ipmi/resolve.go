@@ -9,6 +9,26 @@ import (
 	"ctys/primitives"
 )
 
+// Addresses tells where a BMC listens, each as "192.0.2.7:623", in the order of
+// the resolver. It asks the resolver where the host is a name, and sends the BMC
+// nothing. Two targets that have one in common are one BMC. Kinds: Unreachable
+// (no such name), Timeout, Canceled, Invalid (the target itself).
+func (c *Client) Addresses(ctx context.Context, target Target) ([]string, error) {
+	const op = "ipmi.addresses"
+	if err := check(target); err != nil {
+		return nil, explain(op, target.Host, err)
+	}
+	found, err := c.resolve(ctx, target)
+	if err != nil {
+		return nil, explain(op, target.Host, err)
+	}
+	addresses := make([]string, len(found))
+	for i, address := range found {
+		addresses[i] = address.String()
+	}
+	return addresses, nil
+}
+
 // resolve finds the addresses of a target, in the order of the resolver. An
 // address needs no resolver.
 func (c *Client) resolve(ctx context.Context, target Target) ([]netip.AddrPort, error) {

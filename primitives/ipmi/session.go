@@ -150,12 +150,8 @@ func (s *session) exchange(ctx context.Context, q *request, wait time.Duration) 
 	s.sequence = (s.sequence + 1) % sequences
 	alone := q.sequences == 0
 	q.sequences |= 1 << s.sequence
-	packet, err := s.keys.seal(s.managed, s.out, q.pack(s.sequence))
-	if err != nil {
-		return reply{}, failed(primitives.Internal, "the command could not be encrypted", err)
-	}
 	began := s.clock.Now()
-	if err := s.line.send(packet); err != nil {
+	if err := s.line.send(s.keys.seal(s.managed, s.out, q.pack(s.sequence))); err != nil {
 		return reply{}, err
 	}
 	for until := began.Add(wait); ; {
@@ -268,9 +264,7 @@ func (b *bmc) settle(l *line) {
 	for range 2 {
 		s.out++
 		s.sequence = (s.sequence + 1) % sequences
-		if packet, err := s.keys.seal(s.managed, s.out, closing.pack(s.sequence)); err == nil {
-			_ = l.send(packet) // as above
-		}
+		_ = l.send(s.keys.seal(s.managed, s.out, closing.pack(s.sequence))) // as above
 	}
 }
 

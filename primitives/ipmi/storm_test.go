@@ -243,17 +243,19 @@ func goroutinesBack(t *testing.T, before int) {
 }
 
 // A cycle in a storm happens at most once; where the call says that it was
-// done, it was; where it was and the call does not know, it says so.
+// done, it was; where it was and the call does not know, it says so. Nearly half
+// of them are confirmed, those whose request and reply both come through: of so
+// many, less than a third never are by chance, as of forty now and then.
 func TestCycleInStorm(t *testing.T) {
-	const bmcs = 40
-	var confirmed, unknown atomic.Int64
+	const bmcs = 250
+	var confirmed, unknown, unsent atomic.Int64
 	var group sync.WaitGroup
 	c := New(Options{})
 	for n := range bmcs {
 		peer := startLibraryBMC(t, fmt.Sprintf("127.111.2.%d", n+1))
 		path := startStorm(t, peer, uint64(n), weather{loss: 0.3, doubled: 0.2, delay: 20 * time.Millisecond})
 		group.Go(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second) // a busy machine takes long to open so many sessions
 			defer cancel()
 			err := c.Control(ctx, path.target, Cycle)
 			switch done := peer.chassis.cycles(); {
@@ -263,17 +265,19 @@ func TestCycleInStorm(t *testing.T) {
 				t.Error("the call says done and it is not")
 			case err == nil:
 				confirmed.Add(1)
-			case primitives.KindOf(err) != primitives.Timeout || done == 1 && !strings.Contains(err.Error(), "unknown, not repeated"):
-				t.Errorf("cycled %d times, and the call says: %v", done, err)
-			default:
+			case strings.Contains(err.Error(), "unknown, not repeated"):
 				unknown.Add(1)
+			case done == 1:
+				t.Errorf("cycled, and the call says: %v", err)
+			default: // the set-up did not come through
+				unsent.Add(1)
 			}
 		})
 	}
 	group.Wait()
-	t.Logf("%d confirmed, %d unknown", confirmed.Load(), unknown.Load())
-	if confirmed.Load() < bmcs/5 {
-		t.Errorf("%d of %d cycles were confirmed", confirmed.Load(), bmcs)
+	t.Logf("%d confirmed, %d unknown, %d not sent", confirmed.Load(), unknown.Load(), unsent.Load())
+	if confirmed.Load() < bmcs/3 || unsent.Load() > bmcs/10 {
+		t.Errorf("of %d cycles %d were confirmed and %d not sent", bmcs, confirmed.Load(), unsent.Load())
 	}
 }
 

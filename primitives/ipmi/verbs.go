@@ -96,7 +96,7 @@ func (c *Client) Raw(ctx context.Context, target Target, request Request) (Reply
 	if err := request.check(); err != nil {
 		return Reply{}, explain(op, target.Host, err)
 	}
-	level, _ := request.privilege()
+	level, _ := request.Privilege()
 	return query(ctx, c, op, target, level,
 		func(ctx context.Context, s *session) (Reply, error) { return raw(ctx, s, request) })
 }

@@ -41,7 +41,8 @@ type waker interface {
 // it, Denied without CAP_NET_ADMIN, Internal where it is set and reads back
 // differently, which of a bridge's port is Unsupported: some drivers take it only
 // outside of one. Each names the interface, its driver, what that supports, and
-// what can be done.
+// what can be done. After an error the modes are what they were before, as far as
+// the driver lets.
 func (c *Client) Arm(ctx context.Context, request Arming) (Interface, error) {
 	const op = "nic.arm"
 	wanted := modes{set: ethtool.Magic}
@@ -53,8 +54,9 @@ func (c *Client) Arm(ctx context.Context, request Arming) (Interface, error) {
 		wanted = modes{set: ethtool.Magic | ethtool.MagicSecure, password: request.Password}
 	}
 	return c.change(ctx, op, request.Name, func(w *work) error {
-		for _, step := range []func(modes) error{w.offers, w.set, w.enable, w.verify} {
+		for _, step := range []func(modes) error{w.offers, w.set, w.verify, w.enable} {
 			if err := step(wanted); err != nil {
+				w.putBack()
 				return err
 			}
 		}
@@ -103,6 +105,9 @@ type work struct {
 	card  Interface
 	seen  snapshot
 	waker waker
+
+	before modes // what was set when offers had looked
+	begun  bool  // the modes have been set since
 }
 
 // offers refuses what the driver does not have, before anything is set. One that
@@ -115,6 +120,7 @@ func (w *work) offers(wanted modes) error {
 	if missing := wanted.set &^ has.supported; missing != 0 {
 		return w.lacks(missing)
 	}
+	w.before = has
 	return nil
 }
 
@@ -122,7 +128,19 @@ func (w *work) set(wanted modes) error {
 	if err := w.waker.setModes(w.card.Index, wanted); err != nil {
 		return w.failed("the driver refuses the Wake-on modes "+setLetters(wanted.set), err)
 	}
+	w.begun = true
 	return nil
+}
+
+// putBack undoes set: an arming that fails is a refusal, and changes nothing. It
+// has an error of its own already.
+func (w *work) putBack() {
+	if !w.begun {
+		return
+	}
+	if has, err := w.waker.modes(w.card.Index); err != nil || has.set != w.before.set {
+		_ = w.waker.setModes(w.card.Index, w.before)
+	}
 }
 
 func (w *work) enable(modes) error {

@@ -102,6 +102,9 @@ func TestArmRefuses(t *testing.T) {
 					t.Errorf("%v: it does not say %q", err, words)
 				}
 			}
+			if behind := (devices{root: filepath.Join(kernel.tree.root, "class/net")}).of("eth0", 2); behind.wakeup != "disabled" {
+				t.Errorf("a refusal has left its device %s", behind.wakeup)
+			}
 			if kernel.sets != test.sets {
 				t.Errorf("it was set %d times", kernel.sets)
 			}
@@ -128,9 +131,11 @@ func TestDisarmRefuses(t *testing.T) {
 	}
 }
 
-// A card is not armed where its device may not wake the machine.
+// A card is not armed where its device may not wake the machine, and is left as it
+// was.
 func TestArmNeedsAWritableDevice(t *testing.T) {
 	kernel := newFakeKernel(t, pumbg)
+	kernel.set = uint32(ethtool.Unicast)
 	setting := filepath.Join(kernel.tree.root, "devices/pci0000:00/0000:00:03.0/power/wakeup")
 	if err := os.Remove(setting); err != nil {
 		t.Fatal(err)
@@ -141,5 +146,8 @@ func TestArmNeedsAWritableDevice(t *testing.T) {
 	_, err := kernel.client(nil).Arm(t.Context(), Arming{Name: "eth0"})
 	if primitives.KindOf(err) != primitives.Denied || !strings.Contains(err.Error(), "its device cannot be let wake the machine") {
 		t.Errorf("got %v, want kind denied", err)
+	}
+	if kernel.set != uint32(ethtool.Unicast) {
+		t.Errorf("a refusal has set %s", letters(ethtool.WOLMode(kernel.set)))
 	}
 }

@@ -82,11 +82,17 @@ func (p *IPMI) ClearEvents(ctx context.Context, target ipmi.Target) error {
 // world understand.
 var deviceID = ipmi.Request{NetFn: 0x06, Command: 0x01}
 
+// Addresses is the address as it is written: the world has no names.
+func (p *IPMI) Addresses(_ context.Context, target ipmi.Target) ([]string, error) {
+	return []string{bmcAddress(target.Host, target.Port)}, nil
+}
+
 // Raw answers Get Device ID; any other command gets the completion code C1h. A
-// lost reply is as that of Control.
+// lost reply is as that of Control, but for a command that only reads.
 func (p *IPMI) Raw(ctx context.Context, target ipmi.Target, request ipmi.Request) (ipmi.Reply, error) {
 	var reply ipmi.Reply
-	err := p.speak(ctx, target, "raw", bmc.Operator, func(c call, _ *machine) (string, error) {
+	level, reads := request.Privilege()
+	err := p.speak(ctx, target, "raw", bmc.Privilege(level), func(c call, _ *machine) (string, error) {
 		if request.NetFn&1 != 0 {
 			return "", c.errorf(primitives.Invalid, "network function %#02x is that of a response", request.NetFn)
 		}
@@ -96,5 +102,5 @@ func (p *IPMI) Raw(ctx context.Context, target ipmi.Target, request ipmi.Request
 		}
 		return fmt.Sprintf("code %#02x", reply.Code), nil
 	})
-	return reply, onceOnly(err, true)
+	return reply, onceOnly(err, !reads)
 }

@@ -468,3 +468,33 @@ func TestBMCOfAMachine(t *testing.T) {
 		t.Errorf("heard %q, want %q", heard, want)
 	}
 }
+
+// A raw command takes the privilege that it needs, and one that reads is not
+// "unknown, not repeated" where its reply is lost: the real client asks again.
+func TestRawCommandsOfAMachine(t *testing.T) {
+	clock := sim.NewClock(time.Unix(1_700_000_000, 0))
+	world := sim.New(1, clock)
+	world.Add(sim.Machine{Name: "m1", BMC: &sim.BMC{
+		Host: "10.0.0.1", Users: map[string]string{"user": "u"}, Limits: map[string]bmc.Privilege{"user": bmc.User},
+	}})
+	target := ipmi.Target{Host: "10.0.0.1", User: "user", Password: primitives.Secret{Reveal: func(context.Context) (string, error) { return "u", nil }}}
+	identity, reset := ipmi.Request{NetFn: 0x06, Command: 0x01}, ipmi.Request{NetFn: 0x06, Command: 0x02}
+	done := make(chan struct{})
+	clock.Go(t.Context(), sim.Key{1}, func(ctx context.Context) {
+		defer close(done)
+		power := world.At(sim.Desk).IPMI()
+		if reply, err := power.Raw(ctx, target, identity); err != nil || reply.Code != 0 {
+			t.Errorf("Get Device ID as a user: %+v, %v", reply, err)
+		}
+		if _, err := power.Raw(ctx, target, reset); primitives.KindOf(err) != primitives.Denied {
+			t.Errorf("Cold Reset as a user: %v", err)
+		}
+		world.Fault(sim.Fault{Machine: "m1", LoseReply: true})
+		ctx, cancel := clock.WithDeadline(ctx, clock.Now().Add(time.Second))
+		defer cancel()
+		if _, err := power.Raw(ctx, target, identity); primitives.KindOf(err) != primitives.Timeout || strings.Contains(err.Error(), "not repeated") {
+			t.Errorf("Get Device ID without a reply: %v", err)
+		}
+	})
+	<-done
+}

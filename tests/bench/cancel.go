@@ -37,7 +37,7 @@ func benchCancel() error {
 	// the waking of it.
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	if os.Getenv("GOGC") == "" {
-		defer debug.SetGCPercent(debug.SetGCPercent(400)) // as cmd/ctys has it
+		defer debug.SetGCPercent(debug.SetGCPercent(200)) // as cmd/ctys has it in a large run
 	}
 	if *profile != "" {
 		file, err := os.Create(*profile)

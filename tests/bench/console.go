@@ -70,8 +70,7 @@ func ipmipower(path string, options ...string) console {
 
 const clientWord = "client"
 
-// ownClient is primitives/ipmi in a process of its own, to which the promises
-// apply.
+// ownClient is primitives/ipmi in a process of its own.
 func ownClient(folder string, deadline time.Duration) console {
 	return console{
 		name: "client", limits: [3]float64{toPeerWall, toPeerCPU, toPeerMemory},
@@ -136,10 +135,10 @@ func oneOf(ctx context.Context, client *ipmi.Client, target ipmi.Target, verb st
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // ctysPower is "ctys power VERB @farm", as a user types it: the same client below
-// Lua, which has a task for each machine. It is to cost no more than ipmipower.
+// Lua, which has a task for each machine. The promises hold for it too.
 func ctysPower(folder string, deadline time.Duration) console {
 	return console{
-		name: "ctys power", limits: [3]float64{1, 1, 1},
+		name: "ctys power", limits: [3]float64{toPeerWall, toPeerCPU, toPeerMemory},
 		ask: func(f *farm, verb string) program {
 			argv := []string{binary, "--inventory", filepath.Join(folder, "machines.lua"), "--yes", "power", verb, "@farm", "--timeout", fmt.Sprint(deadline.Seconds())}
 			if verb == doCycle {

@@ -13,7 +13,11 @@ const (
 	fewBMCs, manyBMCs = 1024, 16384
 	growthTries       = 3
 	growthLimit       = 1.2
-	growthDeadline    = time.Minute
+	// growthMemory is what is left of a BMC's share of the memory: of those that
+	// are begun at once there are as many as before, and only the inventory and
+	// the results grow.
+	growthMemory   = 0.5
+	growthDeadline = time.Minute
 )
 
 func benchGrowth() error {
@@ -50,5 +54,6 @@ func growth(few, many *farm, atFew, atMany console) error {
 	}
 	fmt.Printf("%s, last try: %d times %d BMCs %s; %d BMCs %s\n", atFew.name, many.size/few.size, few.size, small, many.size, large)
 	what := fmt.Sprintf("%s, a BMC of %d to one of %d, ", atFew.name, many.size, few.size)
-	return errors.Join(ratio(what+"wall", median(wall), growthLimit), ratio(what+"CPU", median(cpu), growthLimit))
+	memory := large.MiB / float64(many.size) / (small.MiB / float64(few.size))
+	return errors.Join(ratio(what+"wall", median(wall), growthLimit), ratio(what+"CPU", median(cpu), growthLimit), ratio(what+"memory", memory, growthMemory))
 }

@@ -30,6 +30,8 @@ var baton = map[string]string{
 	"(*Runtime).resume":  "waits for the baton, which it has put down",
 	"(*Runtime).park":    "puts the baton down to wait for another task",
 	"(*Runtime).run":     "is the task's own goroutine and waits for its first turn",
+	"(*Runtime).work":    "is the goroutine between two tasks, of which none has the baton",
+	"(*workers).give":    "sends into a channel with room for the one task that can be in it",
 	"(vmContext).Done":   "hands a channel on",
 	"Wait":               "the one place where the baton is put down for a call",
 	"Load":               "runs a head in a runtime of its own, which its caller has just made",
@@ -37,7 +39,7 @@ var baton = map[string]string{
 }
 
 // keepers store a context and do not wait for anything with it.
-var keepers = []string{"(*Task).scope", "(*Runtime).keyed", "(*Runtime).start", "(*LState).SetContext"}
+var keepers = []string{"(*Task).scope", "(*Runtime).keyed", "(*Runtime).prepare", "(*LState).SetContext"}
 
 // waits are calls that block, by package and name; "*" is every function of it.
 var waits = map[string][]string{

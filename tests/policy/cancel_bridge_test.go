@@ -95,7 +95,7 @@ func TestWhateverFailsTheBridgeIsRestored(t *testing.T) {
 		return func(s *scene) { s.world.Fault(f) }
 	}
 	tests := map[string]func(*scene){
-		"no snapshot":           fault(sim.Fault{Power: "bridge", Verb: "snapshot"}),
+		"no snapshot":           fault(sim.Fault{Power: "bridge", Verb: "snapshot", After: 1}),
 		"no guard":              fault(sim.Fault{Power: "guard", Verb: "arm"}),
 		"the arming after it":   fault(sim.Fault{Power: "nic", Verb: "arm", After: 1}),
 		"the power-off refused": fault(sim.Fault{Power: "shutdown", Verb: "do", Kind: primitives.Denied, Message: "made so"}),
@@ -157,6 +157,19 @@ func TestWhatTheRunCannotRestoreItsGuardsDo(t *testing.T) {
 	s.restored()
 }
 
+// A guard that cannot be taken off does no harm to what is restored already, and is
+// not why a run ends.
+func TestAGuardThatCannotBeTakenOff(t *testing.T) {
+	for subopts, exit := range map[string]int{"self,wol,poweroff:0": 1, "self,force,wol,poweroff:0": 0} {
+		s := stubborn(t)
+		s.world.Fault(sim.Fault{Machine: "host01", Power: "nic", Verb: "arm", After: 1, Kind: primitives.Internal, Message: "made so"})
+		s.world.Fault(sim.Fault{Machine: "host01", Power: "guard", Verb: "disarm", Kind: primitives.Timeout, Message: "not told"})
+		s.exits(s.cancel("pm", subopts, "host01"), exit)
+		s.told("not armed for the magic packet: made so", "a guard of br0 could not be taken off, and will find it restored: not told")
+		s.restored()
+	}
+}
+
 // Who has the bridge in its hands is named beforehand; where it puts the port back
 // during the delay, the machine stays up.
 func TestWhoFightsBackIsNamed(t *testing.T) {
@@ -211,13 +224,88 @@ func TestAPowerOffOfWhichNobodyKnows(t *testing.T) {
 	}
 }
 
+// What would have to be dissolved and cannot be is refused before a guest is asked:
+// where the driver takes the setting on the port as it is, nothing needs to be.
+func TestWhatCannotBeDissolvedIsRefusedFirst(t *testing.T) {
+	for name, test := range map[string]struct {
+		refuses bool
+		exit    int
+	}{"the driver refuses": {true, 3}, "the driver takes it": {false, 0}} {
+		t.Run(name, func(t *testing.T) {
+			s := hosts(t, func(n *sim.NIC) { n.RefusesInBridge = test.refuses })
+			s.world.Fault(sim.Fault{Machine: "host01", Power: "bridge", Verb: "dissolution", Kind: primitives.Unsupported, Message: "br0.5 stands on it"})
+			s.exits(s.cancel("pm", "self,wol,poweroff:0", "host01"), test.exit)
+			if test.exit == 3 {
+				s.up("host01", "web1")
+				s.told("eth0", "br0", "br0.5 stands on it")
+			}
+		})
+	}
+}
+
+// Of two uplinks of one bridge nobody can tell by which the machine is reached: the
+// one that is to carry on has to be named.
+func TestABridgeWithTwoUplinks(t *testing.T) {
+	for _, test := range []struct {
+		subopts string
+		exit    int
+	}{{"self,wol,poweroff:0", 3}, {"self,wol,if:eth0,poweroff:0", 0}} {
+		s := newScene(t, func(clock *sim.Clock) *sim.World {
+			w := sim.New(11, clock)
+			port := sim.NIC{Driver: "e1000e", Master: "br0", WakeSupported: "g", RefusesInBridge: true}
+			first, second := port, port
+			first.Name, second.Name = "eth0", "eth1"
+			w.Add(sim.Machine{Name: "host01", Address: "10.1.0.1", Power: primitives.PowerOn, Boot: time.Second, Shutdown: time.Second, Enterable: true,
+				NICs: []sim.NIC{first, second, {Name: "br0", Kind: "bridge", DefaultRoute: true}}})
+			return w
+		})
+		s.row("host01", "")
+		s.exits(s.cancel("pm", test.subopts, "host01"), test.exit)
+		if test.exit == 3 {
+			s.told("br0 has more than one port with a link", "with IF")
+		}
+	}
+}
+
 // A machine that only sleeps keeps its bridge: its guests would wake without it.
 func TestNoBridgeIsDissolvedUnderAMachineThatSleeps(t *testing.T) {
 	s := stubborn(t)
-	s.exits(s.cancel("pm", "self,pause,wol,timeout:5", "host01"), 1)
-	s.up("host01")
-	s.told("not armed for the magic packet", "br0 cannot be dissolved under a machine that is only suspended")
+	s.exits(s.cancel("pm", "self,pause,wol,timeout:5", "host01"), 3)
+	s.up("host01", "web1")
+	s.told("cannot be armed", "br0 cannot be dissolved under a machine that is only suspended")
 	if n := s.count("bridge", "step"); n > 0 {
 		t.Error("it was touched")
+	}
+}
+
+// A bridge has often a hardware address of its own. Its port takes that over, and
+// sleeps with it, so it is what the packet has to name.
+func TestABridgeWithAnAddressOfItsOwnIsWokenByThat(t *testing.T) {
+	own, bridged := primitives.MAC{2, 0, 0, 0, 0, 0x11}, primitives.MAC{2, 0, 0, 0, 0, 0x22}
+	s := newScene(t, func(clock *sim.Clock) *sim.World {
+		w := sim.New(11, clock)
+		w.Add(sim.Machine{Name: "host01", Address: "10.1.0.1", Power: primitives.PowerOn, Boot: time.Second, Shutdown: time.Second, Enterable: true,
+			NICs: []sim.NIC{{Name: "eth0", Driver: "e1000e", Master: "br0", WakeSupported: "g", RefusesInBridge: true, MAC: own}, {Name: "br0", Kind: "bridge", DefaultRoute: true, MAC: bridged}}})
+		return w
+	})
+	s.row("host01", "")
+	s.exits(s.cancel("pm", "self,wol,poweroff:0", "host01"), 0)
+	s.off("host01")
+	s.told("woken by a raw frame for " + bridged.String())
+	if back := s.wayBack("host01"); fmt.Sprint(back["also"]) != "["+own.String()+"]" {
+		t.Errorf("kept %v", back)
+	}
+	s.exits(s.create("pm", "wol,l:host01"), 0)
+	s.up("host01")
+}
+
+// However long the announcement, the guards outlast it.
+func TestTheGuardsOutlastTheLongestAnnouncement(t *testing.T) {
+	s := stubborn(t)
+	s.exits(s.cancel("pm", "self,wol,poweroff:999999999", "host01"), 0)
+	s.off("host01")
+	s.told("a timer, after 1000000299 s")
+	if !s.armed("host01") {
+		t.Error("it is not armed")
 	}
 }

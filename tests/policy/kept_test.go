@@ -89,6 +89,19 @@ func TestAMachineWithoutARowIsWokenByWhatWasKept(t *testing.T) {
 	}
 }
 
+// A machine of the inventory that was typed by its address is found by its name.
+func TestWhatWasKeptOfAnAddressIsFoundByTheName(t *testing.T) {
+	s := hosts(t, nil)
+	s.row("host01", "")
+	s.exits(s.cancel("pm", "self,wol,poweroff:0", "10.1.0.1"), 0)
+	s.off("host01")
+	s.exits(s.create("pm", "wol,l:host01"), 0)
+	s.up("host01")
+	s.world.PowerOff("host01")
+	s.exits(s.wakes("host01"), 0)
+	s.powered("host01")
+}
+
 // What was kept of a machine of the same name in another inventory, or is
 // damaged, is told and not used.
 func TestWhatIsKeptOfAnotherMachineIsNotUsed(t *testing.T) {
@@ -107,6 +120,28 @@ func TestWhatIsKeptOfAnotherMachineIsNotUsed(t *testing.T) {
 		s.exits(s.create("pm", "wol,l:lab02"), 0)
 		s.up("lab02")
 		s.told(what, "not used")
+	}
+}
+
+// A card that was changed since has another address, which only its row knows; the
+// one before may be in another machine now.
+func TestTheWayBackOfACardThatWasChangedIsNotUsed(t *testing.T) {
+	s := hosts(t, nil)
+	s.row("host01", `mac = "02-00-00-00-00-07"`)
+	s.exits(s.cancel("pm", "self,wol,poweroff:0", "host01"), 0)
+	s.row("host01", `mac = "02:00:00:00:00:07"`)
+	s.exits(s.wakes("l:host01"), 0)
+	s.powered("host01")
+	s.row("host01", `mac = "02:00:00:00:00:99"`)
+	for _, wake := range []func(){
+		func() { s.exits(s.create("pm", "reuse,wol,l:host01,ping:off"), 0) },
+		func() { s.exits(s.wakes("l:host01"), 0) },
+	} {
+		s.world.PowerOff("host01")
+		s.events = nil
+		wake()
+		s.off("host01")
+		s.told("02:00:00:00:00:99 by ethernet", "of a machine with the MAC 02:00:00:00:00:07, and is not used")
 	}
 }
 

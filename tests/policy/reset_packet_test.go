@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -78,6 +79,16 @@ func TestAResetByPacketThatCouldNotEnd(t *testing.T) {
 	s.exits(s.cancel("pm", "self,reset", "ct1"), 3)
 	s.up("ct1", "db1")
 	s.told("cannot be armed: eth0")
+}
+
+// A desk may be in several segments by one card: any of them will do.
+func TestAResetByPacketFromASecondSubnetOfTheDesk(t *testing.T) {
+	s := hosts(t, nil)
+	s.world.Add(sim.Machine{Name: "host03", Address: "10.1.0.3", Power: primitives.PowerOn, Enterable: true,
+		NICs: []sim.NIC{{Name: "eth0", DefaultRoute: true, Addresses: []netip.Prefix{netip.MustParsePrefix("10.9.0.3/24"), netip.MustParsePrefix("10.1.0.3/24")}}}})
+	s.desk = "host03"
+	s.exits(s.cancel("pm", "self,reset,timeout:5", "host01"), 0)
+	s.up("host01")
 }
 
 // One that is not seen to go down is not woken.

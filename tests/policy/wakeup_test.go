@@ -238,6 +238,19 @@ func TestWakeupToSeveralDestinations(t *testing.T) {
 	s.powered("lab02")
 }
 
+// What was typed and cannot be done is said, not dropped.
+func TestAUnicastFrameToAMachineThatIsWokenByUDP(t *testing.T) {
+	s := rack(t)
+	s.rows["lab02"] = `broadcast = "127.77.0.255"`
+	if exit, err := s.wakeup("-u", "l:lab02"); err == nil || !strings.Contains(err.Error(), "goes by UDP to 127.77.0.255 (as in the inventory); name an interface with -i") {
+		t.Errorf("exit %d, %v", exit, err)
+	}
+	if sent := s.sent(); len(sent) > 0 {
+		t.Errorf("sent %q", sent)
+	}
+	s.exits(s.wakes("-u", "-i", "eth0", "l:lab02"), 0)
+}
+
 func (s *scene) results() []luabind.Event {
 	var list []luabind.Event
 	for _, event := range s.events {

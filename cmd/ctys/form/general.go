@@ -47,5 +47,14 @@ func isVerbose(word string) bool {
 // Merge gives the options of two parts of a command line; what stands later
 // wins.
 func (o Options) Merge(later Options) Options {
+	switch {
+	case !later.Typed():
+		return o
+	case !o.Typed():
+		return later
+	}
 	return replay(slices.Concat(o.settings, later.settings))
 }
+
+// Typed tells whether any option was.
+func (o Options) Typed() bool { return len(o.settings) > 0 }
