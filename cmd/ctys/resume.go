@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ctys/cmd/ctys/form"
@@ -22,6 +23,9 @@ type asked struct {
 	Version     string            `json:"version"`
 	Directory   string            `json:"directory"`
 	Environment map[string]string `json:"environment"`
+	Request     struct {
+		Targets []struct{ Name, User string } `json:"targets"`
+	} `json:"request"`
 }
 
 // What a run's folder keeps beside the journal.
@@ -50,6 +54,40 @@ type resumption struct {
 	file    *journal.Journal
 	history *journal.History
 	folder  string // of what it has kept beside the journal
+	targets []string
+}
+
+// sameTargets refuses a resumed run that would mean other machines than the run
+// that was begun: a group or range is resolved anew, and may have been changed.
+func (r *resumption) sameTargets(targets []target) error {
+	if r == nil {
+		return nil
+	}
+	now := make([]string, len(targets))
+	for i, t := range targets {
+		now[i] = loginName(t.user, t.name)
+	}
+	slices.Sort(now)
+	if slices.Equal(now, r.targets) {
+		return nil
+	}
+	return &form.Error{Option: "resume", Message: fmt.Sprintf("the run was begun for %s, and its command line means %s now (a group was changed): make a new call",
+		strings.Join(r.targets, ", "), strings.Join(now, ", "))}
+}
+
+func loginName(user, name string) string {
+	if user == "" {
+		return name
+	}
+	return user + "@" + name
+}
+
+func (r asked) targets() (names []string) {
+	for _, t := range r.Request.Targets {
+		names = append(names, loginName(t.User, t.Name))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // text is the script that a file had when the run was begun.
@@ -82,6 +120,7 @@ func (a *app) resume(options form.Options, argv []string) int {
 	if err != nil {
 		return a.failed(err)
 	}
+	earlier.targets = request.targets()
 	again := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, argv: request.Argv, resumed: earlier}
 	return again.do(request.Argv)
 }
