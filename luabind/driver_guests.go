@@ -13,7 +13,9 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-// version asks whether the tool is there and answers; false: there is none.
+// version asks whether the tool is there and answers; false: there is none. An
+// answer that the driver does not understand is an error: what that tool carries
+// is not seen, and not off.
 func (d *driver) version(ctx context.Context, op string) (version string, there bool, err error) {
 	result, err := d.run(ctx, op, d.probe, nil, "")
 	if primitives.KindOf(err) == primitives.Unsupported {
@@ -24,6 +26,9 @@ func (d *driver) version(ctx context.Context, op string) (version string, there 
 	}
 	told, err := d.parse(ctx, op, d.probe, result, nil)
 	version, there = told.(string)
+	if err == nil && !there {
+		err = d.fault(op, primitives.Internal, nil, "the driver %s does not understand what its tool answers: %s", d.name, excerpt(result.Stdout))
+	}
 	return version, there, err
 }
 

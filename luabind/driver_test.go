@@ -106,6 +106,16 @@ func TestDriverListsAndAsks(t *testing.T) {
 	}
 }
 
+// A tool that answers what its driver does not understand is there: what it
+// carries is not seen, which is not nothing.
+func TestDriverDoesNotUnderstandItsTool(t *testing.T) {
+	site := map[string]string{"toy": strings.Replace(toy, `return "1"`, `return nil`, 1)}
+	found, err := driven(&tools{answers: map[string]exec.Result{"toy --all": {Stdout: "a warning, and no version"}}}, site).Hypervisors(context.Background(), "")
+	if err == nil || len(found) != 1 || found[0].Problem == nil || !strings.Contains(err.Error(), "a warning, and no version") {
+		t.Errorf("%+v, %v", found, err)
+	}
+}
+
 // What the driver has not, or may not, is refused, and nothing is run.
 func TestDriverRefusals(t *testing.T) {
 	with, host := toyHost("a up\n")

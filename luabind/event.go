@@ -118,11 +118,14 @@ func (f *forwarder) take(ctx context.Context, event Event) {
 }
 
 // given notes which job has the order: no machine says that, but the desk that
-// has given it, for a run that resumes this one.
+// has given it, for a run that resumes this one. That it has ended need not be on
+// disk: where it is lost, the job tells it again.
 func (f *forwarder) given(ctx context.Context, event Event) {
 	event.Host = f.rt.options.Self
 	number, _ := f.rt.write(event)
-	f.keep(ctx, number)
+	if ended, _ := event.Data[keptTold].(bool); !ended {
+		f.keep(ctx, number)
+	}
 }
 
 // keep puts what was heard up to number on disk here, before the machine that

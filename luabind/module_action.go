@@ -24,6 +24,7 @@ func (rt *Runtime) actionModule() *Module {
 				Options: []Param{
 					{Name: "call", Type: String, Default: "here", Help: "the field to call"},
 					user, via,
+					{Name: "about", Type: String, Help: "tells orders apart that one machine gets side by side: by it a resumed run finds each again"},
 					{Name: "rows", Type: List, Help: "further machines of the inventory that its function asks for"},
 					{Name: "take_down", Type: Boolean, Help: "the request named this machine as one that may be taken down"},
 				},

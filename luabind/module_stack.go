@@ -216,14 +216,18 @@ func (rt *Runtime) guestWrite(effect Effect, leaves stack.State, do func(context
 	operation.Do = do
 	operation.Leaves = func(*Call) any { return leaves }
 	operation.Destructive = leaves != stack.Running || effect == WriteOnce
-	operation.Witness = func(ctx context.Context, c *Call) string {
-		guest, err := rt.caps.Stack.Inspect(ctx, guestOf(c).Ref)
-		if err != nil {
-			return ""
-		}
-		return guest.Witness
+	if leaves != stack.Running { // a hypervisor may show a guest that was reset as the same run of it
+		operation.Witness = rt.guestWitness
 	}
 	return operation
+}
+
+func (rt *Runtime) guestWitness(ctx context.Context, c *Call) string {
+	guest, err := rt.caps.Stack.Inspect(ctx, guestOf(c).Ref)
+	if err != nil {
+		return ""
+	}
+	return guest.Witness
 }
 
 // guestValue gives a guest to a script.

@@ -2,7 +2,9 @@ package luabind
 
 import (
 	"context"
+	"errors"
 	"io/fs"
+	"path"
 	"strings"
 	"time"
 
@@ -65,9 +67,13 @@ type Order struct {
 	Deadline  time.Duration  `json:"deadline,omitempty"` // of the whole; 0: none
 
 	// Key names the order in the caller's journal, and Resume is the job there that
-	// an earlier run of the caller has given it to.
+	// an earlier run of the caller has given it to. Again says that the earlier run
+	// has heard how that ended: it is carried out once more, by what it has kept.
+	// Once says that it had begun what must not be done twice.
 	Key    string `json:"key,omitempty"`
 	Resume string `json:"resume,omitempty"`
+	Again  bool   `json:"again,omitempty"`
+	Once   bool   `json:"once,omitempty"`
 
 	// NoJournal is why the caller keeps no journal although one is due: what
 	// takes power away is refused then.
@@ -123,18 +129,25 @@ func (rt *Runtime) family(name string) []string {
 }
 
 // SiteScripts reads every script and module of a site, by its file name, and
-// gives their size together; the first in the path wins.
-func SiteScripts(path []fs.FS) (texts map[string]string, total int, err error) {
+// gives their size together; the first in the path wins. What Find would not find
+// is left out: hidden files, such as those of an editor, and links to nothing.
+func SiteScripts(searchPath []fs.FS) (texts map[string]string, total int, err error) {
 	texts = map[string]string{}
-	for _, dir := range path {
+	for _, dir := range searchPath {
 		err := fs.WalkDir(dir, ".", func(name string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".lua") || isData(name) {
+			switch hidden := name != "." && strings.HasPrefix(path.Base(name), "."); {
+			case err == nil && hidden && entry.IsDir():
+				return fs.SkipDir
+			case err != nil || hidden || entry.IsDir() || !strings.HasSuffix(name, ".lua") || isData(name):
 				return err
 			}
 			if _, shadowed := texts[name]; shadowed {
 				return nil
 			}
 			text, err := fs.ReadFile(dir, name)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
 			texts[name] = string(text)
 			total += len(text)
 			return err

@@ -25,8 +25,7 @@ func (rt *Runtime) actionAt(c *Call) ([]lua.LValue, error) {
 		return nil, err
 	}
 	order.MayDown = c.Bool("take_down")
-	order.Key = rt.orderKey(machine, order.Script, order.Function)
-	order.Resume = rt.orderBefore(order.Key)
+	rt.resumeOrder(&order, c.String("about"))
 	task, forward := rt.current, rt.forwarder()
 	result, err := Wait(rt, func(ctx context.Context) (any, error) {
 		order.NoJournal = rt.noJournal()

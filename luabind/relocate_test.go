@@ -3,6 +3,11 @@ package luabind
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"ctys/primitives"
@@ -74,5 +79,27 @@ func TestIntentThatIsNotOnDiskIsNotDone(t *testing.T) {
 	}
 	if n := len(journal.events); n != 2 || journal.events[1].Kind != KindOutcome || journal.events[1].Error == nil {
 		t.Errorf("%+v", journal.events)
+	}
+}
+
+// An editor's lock is a link to nothing, and keeps nobody from switching off.
+func TestSiteScriptsAreThoseThatCanBeFound(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"cancel.lua", ".git/hook.lua", ".hidden.lua", "drivers/rack7.lua", "machines.lua"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("return 1"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{".#cancel.lua", "gone.lua"} {
+		if err := os.Symlink("somebody@desk.4711", filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	texts, _, err := SiteScripts([]fs.FS{os.DirFS(dir)})
+	if got := slices.Sorted(maps.Keys(texts)); err != nil || !slices.Equal(got, []string{"cancel.lua", "drivers/rack7.lua"}) {
+		t.Errorf("%v, %v", got, err)
 	}
 }

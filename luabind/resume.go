@@ -61,18 +61,44 @@ func (rt *Runtime) keptBefore(key string) (any, bool) {
 	return entry.Data["value"], ok
 }
 
-// orderBefore is the job that the earlier run has given an order to on another
-// machine; empty where it gave it to none.
-func (rt *Runtime) orderBefore(key string) string {
-	job, _ := rt.keptBefore(key)
-	id, _ := job.(string)
-	return id
+// What an order is kept as in the caller's journal: the job that has it, and
+// whether it was heard how that ended.
+const (
+	keptValue = "value"
+	keptTold  = "told"
+)
+
+// OrderGiven is the data of an entry of kind Keep that says which job has an order.
+func OrderGiven(job string, told bool) map[string]any {
+	return map[string]any{keptValue: job, keptTold: told}
+}
+
+// resumeOrder names an order in this run's journal and finds the job that the
+// earlier run has given it to.
+func (rt *Runtime) resumeOrder(order *Order, about string) {
+	order.Key = rt.orderKey(*order, about)
+	if rt.options.History == nil {
+		return
+	}
+	if entry, given := rt.options.History.Kept(order.Key); given {
+		order.Resume, _ = entry.Data[keptValue].(string)
+		order.Again, _ = entry.Data[keptTold].(bool)
+		order.Once = rt.options.History.BegunOnce(order.Machine.Name)
+	}
 }
 
 // orderKey names an order for another machine so that a resumed run finds the
-// job that it was given to.
-func (rt *Runtime) orderKey(machine Machine, script, function string) string {
-	object := script + "." + function + " on " + machine.Name
+// job that it was given to. What it is about tells those apart that go to one
+// machine side by side.
+func (rt *Runtime) orderKey(order Order, about string) string {
+	object := order.Script + "." + order.Function + " on "
+	if order.Machine.User != "" {
+		object += order.Machine.User + "@"
+	}
+	object += order.Machine.Name
+	if about != "" {
+		object += " about " + about
+	}
 	rt.occurrences["action.at "+object]++
 	return journal.Key("action.at", object, rt.occurrences["action.at "+object])
 }

@@ -86,7 +86,7 @@ end
 
 --- Carries the order to the target and gives what M.here returned there.
 function M.carry(order, target)
-  return action.at(target.name, "create", order, { user = target.user, rows = { order.machine.name } })
+  return action.at(target.name, "create", order, { user = target.user, rows = { order.machine.name }, about = order.machine.name })
 end
 
 --- Reboots the machine, which ends the consoles there (the operator has agreed

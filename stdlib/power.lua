@@ -30,7 +30,7 @@ local function through(row)
   return setmetatable({}, { __index = function(_, method)
     return function(_, options)
       local order = { machine = row.name, method = method, options = options or {} }
-      return action.at(row.bmc.via, "power", order, { call = "at_bmc", rows = { row.name } }).value
+      return action.at(row.bmc.via, "power", order, { call = "at_bmc", rows = { row.name }, about = row.name .. " " .. method }).value
     end
   end })
 end

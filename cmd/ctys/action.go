@@ -124,6 +124,9 @@ func (a *app) inParts(f *form.Form, targets []target, carryOut func(part []targe
 		all = !slices.ContainsFunc(targets, func(t target) bool { return !planned(t) })
 	}
 	if all || !slices.ContainsFunc(targets, planned) {
+		if err := a.resumed.sameTargets(targets); err != nil {
+			return a.refuse(err)
+		}
 		return carryOut(targets, all)
 	}
 	var first, second []target
@@ -133,6 +136,9 @@ func (a *app) inParts(f *form.Form, targets []target, carryOut func(part []targe
 		} else {
 			second = append(second, t)
 		}
+	}
+	if err := a.resumed.sameTargets(second); err != nil {
+		return a.refuse(err)
 	}
 	if exit := carryOut(first, true); exit != exitReached {
 		return exit

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -32,13 +31,10 @@ func (a *app) journal(options form.Options, argv []string) int {
 	if options.JSON {
 		return a.copyJournal(path)
 	}
-	log, err := journal.Read(path)
 	run := readKept(dir, job)
 	a.headline(run)
 	reader := render.New(render.Options{Out: a.stdout, Err: a.stdout, Verbose: true, Start: run.Began})
-	for _, entry := range log.Entries {
-		reader.Event(entry)
-	}
+	err := journal.Scan(path, func(entry luabind.Event) { reader.Event(entry) })
 	reader.Close()
 	fmt.Fprintf(a.stdout, "%s\n", run.ending())
 	if err != nil {
@@ -107,29 +103,24 @@ const goneAfter = time.Second
 // followJob gives a run's events from the first on, and its end; nil for a run
 // that was cut short.
 func followJob(ctx context.Context, dir, job string, tell func(luabind.Event)) (*luabind.Event, error) {
-	watching, gone := context.WithCancel(ctx)
+	over, gone := context.WithCancel(ctx)
 	defer gone()
 	go func() {
-		for watching.Err() == nil {
+		defer gone()
+		for over.Err() == nil {
 			if running, err := journal.Running(dir, job); err != nil || !running {
-				break
+				return
 			}
-			_ = clock.Sleep(watching, goneAfter)
+			_ = clock.Sleep(over, goneAfter)
 		}
-		// what was written before it went is read in the time until then
-		_ = clock.Sleep(watching, goneAfter)
-		gone()
 	}()
 	var end *luabind.Event
-	err := journal.Follow(watching, filepath.Join(dir, job, journal.FileName), 1, func(event luabind.Event) {
+	err := journal.FollowUntil(ctx, over, filepath.Join(dir, job, journal.FileName), 1, func(event luabind.Event) {
 		if event.Kind == luabind.KindEnd {
 			end = &event
 		}
 		tell(event)
 	})
-	if watching.Err() != nil && errors.Is(err, context.Canceled) {
-		err = nil
-	}
 	return end, err
 }
 

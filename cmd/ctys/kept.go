@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -44,11 +46,21 @@ func readKept(dir, job string) kept {
 		run.Problem = err.Error()
 		return run
 	}
-	log, err := journal.Read(filepath.Join(run.Folder, journal.FileName))
+	var begun openIntents
+	err = journal.Scan(filepath.Join(run.Folder, journal.FileName), func(entry luabind.Event) {
+		run.told(entry)
+		begun.told(entry)
+	})
 	if err != nil {
 		run.Problem = err.Error()
 	}
-	run.told(log.Entries, running)
+	switch {
+	case run.State == runEnded:
+	case running:
+		run.State = runRunning
+	default:
+		run.Unknown = begun.names()
+	}
 	return run
 }
 
@@ -64,42 +76,43 @@ func (k *kept) asked(dir string) {
 	}
 }
 
-func (k *kept) told(entries []luabind.Event, running bool) {
-	for i, entry := range entries {
-		if i == 0 && k.Began.IsZero() {
-			k.Began = entry.At
-		}
-		k.Last = entry.At
-		if entry.Kind == luabind.KindRequest && k.Request == "" {
-			k.Request = "an order for " + entry.Host + ": " + entry.Text
-		}
-		if k.State, k.Exit = runCutShort, nil; entry.Kind == luabind.KindEnd {
-			k.State, k.Exit = runEnded, exitCode(entry)
-		}
+func (k *kept) told(entry luabind.Event) {
+	if entry.Seq == 1 && k.Began.IsZero() {
+		k.Began = entry.At
 	}
-	switch {
-	case k.State == runEnded:
-	case running:
-		k.State = runRunning
-	default:
-		k.Unknown = openIntents(entries)
+	k.Last = entry.At
+	if entry.Kind == luabind.KindRequest && k.Request == "" {
+		k.Request = "an order for " + entry.Host + ": " + entry.Text
+	}
+	if k.State, k.Exit = runCutShort, nil; entry.Kind == luabind.KindEnd {
+		k.State, k.Exit = runEnded, exitCode(entry)
 	}
 }
 
 // openIntents is what was begun on any machine, with no word of how it ended.
-func openIntents(entries []luabind.Event) []string {
-	var hosts, open []string
-	for _, entry := range entries {
-		if !slices.Contains(hosts, entry.Host) {
-			hosts = append(hosts, entry.Host)
+type openIntents struct {
+	open map[string]luabind.Event // by machine and key
+}
+
+func (o *openIntents) told(entry luabind.Event) {
+	key := entry.Host + " " + entry.Key
+	switch entry.Kind {
+	case luabind.KindIntent:
+		if o.open == nil {
+			o.open = map[string]luabind.Event{}
 		}
+		o.open[key] = entry
+	case luabind.KindOutcome:
+		delete(o.open, key)
 	}
-	for _, host := range hosts {
-		for _, intent := range journal.NewHistory(entries, host).Open() {
-			open = append(open, strings.TrimSpace(intent.Op+" "+intent.Object))
-		}
+}
+
+// names are in the order of the journal.
+func (o *openIntents) names() (names []string) {
+	for _, intent := range slices.SortedFunc(maps.Values(o.open), func(a, b luabind.Event) int { return cmp.Compare(a.Seq, b.Seq) }) {
+		names = append(names, strings.TrimSpace(intent.Op+" "+intent.Object))
 	}
-	return open
+	return names
 }
 
 // exitCode is how a run ended: a desk's by its code, an agent's by its error.

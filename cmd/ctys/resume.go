@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ctys/cmd/ctys/form"
@@ -22,6 +23,9 @@ type asked struct {
 	Version     string            `json:"version"`
 	Directory   string            `json:"directory"`
 	Environment map[string]string `json:"environment"`
+	Request     struct {
+		Targets []struct{ Name, User string } `json:"targets"`
+	} `json:"request"`
 }
 
 // What a run's folder keeps beside the journal.
@@ -50,6 +54,40 @@ type resumption struct {
 	file    *journal.Journal
 	history *journal.History
 	folder  string // of what it has kept beside the journal
+	targets []string
+}
+
+// sameTargets refuses a resumed run that would mean other machines than the run
+// that was begun: a group or range is resolved anew, and may have been changed.
+func (r *resumption) sameTargets(targets []target) error {
+	if r == nil {
+		return nil
+	}
+	now := make([]string, len(targets))
+	for i, t := range targets {
+		now[i] = loginName(t.user, t.name)
+	}
+	slices.Sort(now)
+	if slices.Equal(now, r.targets) {
+		return nil
+	}
+	return &form.Error{Option: "resume", Message: fmt.Sprintf("the run was begun for %s, and its command line means %s now (a group was changed): make a new call",
+		strings.Join(r.targets, ", "), strings.Join(now, ", "))}
+}
+
+func loginName(user, name string) string {
+	if user == "" {
+		return name
+	}
+	return user + "@" + name
+}
+
+func (r asked) targets() (names []string) {
+	for _, t := range r.Request.Targets {
+		names = append(names, loginName(t.User, t.Name))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // text is the script that a file had when the run was begun.
@@ -82,6 +120,7 @@ func (a *app) resume(options form.Options, argv []string) int {
 	if err != nil {
 		return a.failed(err)
 	}
+	earlier.targets = request.targets()
 	again := &app{stdin: a.stdin, stdout: a.stdout, stderr: a.stderr, argv: request.Argv, resumed: earlier}
 	return again.do(request.Argv)
 }
@@ -101,12 +140,20 @@ func mayResume(dir, job string) (asked, error) {
 	var request asked
 	text, err := journal.Stored(dir, job, requestFile)
 	if err != nil {
-		return asked{}, &form.Error{Option: job, Message: "it is an order that a desk has given to this machine: resume the run there"}
+		return asked{}, &form.Error{Option: job, Message: notAsked(run)}
 	}
 	if err := json.Unmarshal(text, &request); err != nil || len(request.Argv) == 0 {
 		return asked{}, &form.Error{Option: job, Message: "what it was asked cannot be read: " + filepath.Join(run.Folder, "files", requestFile)}
 	}
 	return request, nil
+}
+
+// notAsked says why a run's folder has no request.
+func notAsked(run kept) string {
+	if run.Request == "" {
+		return "it was cut short before it had begun, and nothing was done: call it again"
+	}
+	return "it is an order that a desk has given to this machine: resume the run there"
 }
 
 // enter goes where the request was made: its paths are relative to that folder.
@@ -155,7 +202,8 @@ func (a *app) path() []fs.FS {
 }
 
 // describe keeps in the journal's folder what the run was asked, and its
-// scripts as they were.
+// scripts as they were. The request comes last: what is cut short in between
+// has no request, and is not resumed with half of its scripts.
 func (s *session) describe(file *journal.Journal) error {
 	directory, _ := os.Getwd()
 	text, err := json.MarshalIndent(map[string]any{
@@ -165,15 +213,15 @@ func (s *session) describe(file *journal.Journal) error {
 	if err != nil {
 		return err
 	}
-	if err := file.StoreFile(requestFile, append(text, '\n')); err != nil {
-		return err
-	}
 	for _, source := range s.setup.sources {
 		if err := file.StoreFile(scriptsFolder+"/"+source.File, []byte(source.Text)); err != nil {
 			return err
 		}
 	}
-	return s.keepSite(file)
+	if err := s.keepSite(file); err != nil {
+		return err
+	}
+	return file.StoreFile(requestFile, append(text, '\n'))
 }
 
 func (s *session) keepSite(file *journal.Journal) error {

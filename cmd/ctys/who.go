@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -71,7 +72,7 @@ func speaksUTF8() bool {
 // journalDir is where journals are kept when no other folder was named.
 func journalDir(explicit string) (string, error) {
 	if explicit != "" {
-		return explicit, nil
+		return filepath.Abs(explicit) // a resumed run enters another folder
 	}
 	return journal.StateDir()
 }

@@ -10,6 +10,9 @@ func (s *session) take(event luabind.Event, c *channel) {
 	if event.Seq <= s.last.Seq {
 		return
 	}
+	if event.Host == "" { // only a desk speaks for itself, and its journal is not for others to write
+		event.Host = s.host()
+	}
 	s.last = event
 	s.watch(event)
 	asked := event.Kind == luabind.KindReceipt && event.Host == s.host()

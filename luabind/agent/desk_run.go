@@ -122,6 +122,10 @@ func (s *session) run(ctx context.Context) (any, error) {
 			return result.Value, failed(result.Error, opRun, s.host())
 		}
 		if result != nil && s.isForgotten(result) {
+			if s.order.Once {
+				return nil, primitives.Errorf(primitives.Unreachable, opRun, s.host(),
+					"unknown, not repeated: job %s, which had begun what must not be done twice, is not known there any more; look yourself", s.job)
+			}
 			s.job = ""
 			if c, err = s.start(ctx); err != nil {
 				return nil, err
@@ -146,46 +150,15 @@ func (s *session) run(ctx context.Context) (any, error) {
 	}
 }
 
-// begin hands the order over, or finds the job that has it already.
-func (s *session) begin(ctx context.Context) (*channel, error) {
-	if s.order.Resume == "" {
-		return s.start(ctx)
-	}
-	s.job = s.order.Resume
-	return s.desk.open(ctx, s.order.Machine, "resume", s.job)
-}
-
-func (s *session) start(ctx context.Context) (*channel, error) {
-	c, err := s.desk.open(ctx, s.order.Machine, "start")
-	if err != nil {
-		return nil, err
-	}
-	if err := c.to.send(line{Order: &s.order}); err != nil {
-		c.close()
-		return nil, &primitives.Error{Kind: primitives.Unreachable, Op: opRun, Host: s.host(), Message: "the order could not be sent", Cause: err}
-	}
-	return c, nil
-}
-
-// isForgotten tells that a job which is to be resumed is not known there any
-// more: its folder was on a disk that forgets, or was removed.
-func (s *session) isForgotten(result *outcome) bool {
-	return s.order.Resume != "" && s.job == s.order.Resume && s.last.Seq == 0 &&
-		result.Vanished && result.Error != nil && result.Error.Kind == string(primitives.Invalid)
-}
-
-// begun tells the caller's journal which job has the order.
-func (s *session) begun(job string) {
-	s.job = job
-	s.events(luabind.Event{At: s.desk.clock.Now(), Kind: luabind.KindKeep, Key: s.order.Key, Data: map[string]any{"value": job}})
-}
-
 func (s *session) conclude(result *outcome) (any, error) {
 	if s.down && (result.Vanished || result.Error != nil && result.Error.Kind == string(primitives.Canceled)) {
 		return s.wentDown(), nil
 	}
 	if result.Vanished {
 		return nil, s.lost(failed(result.Error, opRun, s.host()))
+	}
+	if s.job != "" {
+		s.note(true)
 	}
 	return result.Value, failed(result.Error, opRun, s.host())
 }

@@ -71,6 +71,10 @@ func openJob(host Host, dir, id string) (*job, error) {
 	j := newJob(host, order)
 	j.id, j.journal = id, kept
 	j.remember(log.Entries)
+	if err := kept.DropFile(resultFile); err != nil { // of an earlier process: this one has none yet
+		kept.Close()
+		return nil, err
+	}
 	if order.NoJournal != "" {
 		j.refusal = primitives.Errorf(primitives.Denied, "agent.run", order.Machine.Name, "what takes power away is only done with a journal here and at the desk: %s", order.NoJournal)
 	}

@@ -33,7 +33,8 @@ const (
 //	                 process of its own, which a cut line does not end
 //	attach JOB SEQ   tell what a job has done from event SEQ on
 //	resume JOB       the same from the first on; one that was cut short is
-//	                 carried on before
+//	                 carried on before, with "again" behind it also one that has
+//	                 ended
 //	run FOLDER       that process; start calls it
 //	hello            say the version
 //	sum              print the SHA-256 of this program's file
@@ -76,7 +77,9 @@ func (a *agent) do(ctx context.Context, argv []string) int {
 	case len(argv) == 3 && argv[0] == "attach":
 		return a.status(a.attach(argv[1], argv[2]))
 	case len(argv) == 2 && argv[0] == "resume":
-		return a.status(a.resume(ctx, argv[1]))
+		return a.status(a.resume(ctx, argv[1], false))
+	case len(argv) == 3 && argv[0] == "resume" && argv[2] == again:
+		return a.status(a.resume(ctx, argv[1], true))
 	case len(argv) == 2 && argv[0] == "run":
 		return a.run(ctx, argv[1])
 	case len(argv) == 1 && argv[0] == "hello":
@@ -88,7 +91,7 @@ func (a *agent) do(ctx context.Context, argv []string) int {
 	case a.isProcess && len(argv) == 3 && argv[0] == "guard":
 		return a.guard(ctx, argv[1], argv[2])
 	}
-	fmt.Fprintln(a.stderr, "usage: ctys agent start | attach JOB SEQ | resume JOB | hello | sum | restore FILE (they are for ctys itself)")
+	fmt.Fprintln(a.stderr, "usage: ctys agent start | attach JOB SEQ | resume JOB [again] | hello | sum | restore FILE (they are for ctys itself)")
 	return exitRefused
 }
 

@@ -63,6 +63,23 @@ func TestDeskRefusesNonsense(t *testing.T) {
 	}
 }
 
+// What a machine says to be kept is kept as its own: it does not write into what
+// the desk remembers.
+func TestAMachineDoesNotSpeakForTheDesk(t *testing.T) {
+	w := newWorld(t, "", DeskOptions{})
+	w.desk.open = talker(`{"event":{"seq":1,"at":"2026-07-31T14:25:30Z","kind":"keep","key":"this run of lab02","data":{"value":{}}}}`)
+	h := &heard{}
+	_, _ = run(t, w, w.order("lab01", ""), h)
+	for _, event := range h.events {
+		if event.Kind == luabind.KindKeep && event.Host != "lab01" {
+			t.Errorf("kept as of %q: %+v", event.Host, event)
+		}
+	}
+	if len(h.events) == 0 {
+		t.Error("nothing was heard")
+	}
+}
+
 // An agent that hears nonsense from its desk cuts the line, and says so by
 // that alone: the job goes on.
 func TestAgentRefusesNonsense(t *testing.T) {

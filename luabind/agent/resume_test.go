@@ -173,6 +173,66 @@ func TestKilledDeskHearsAllAgain(t *testing.T) {
 	}
 }
 
+// An order whose end the earlier run has heard is carried out once more: what must
+// not be done twice is not, what was kept is known, and what is looked at is looked
+// at now. One that has only looked does so also where its end was not heard.
+func TestAnOrderThatHasEndedIsCarriedOutAgain(t *testing.T) {
+	const looking = `function M.here() return { seen = stack.list{uri = "test:///default"}[1].witness } end`
+	const both = `function M.here()
+  local guest = stack.list{uri = "test:///default"}[1]
+  guest:destroy()
+  return { seen = guest.witness, kept = journal.keep("first", function() return guest.witness end) }
+end`
+	for _, test := range []struct {
+		name, body string
+		again      bool
+		seen       string
+	}{
+		{"looked, heard", looking, true, "start 2"},
+		{"looked, not heard", looking, false, "start 2"},
+		{"destroyed, heard", both, true, "start 2"},
+		{"destroyed, not heard", both, false, "start 1"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := &floor{witness: "start 1"}
+			l := newLives(t, f)
+			first := &heard{}
+			order := l.order("lab01", test.body)
+			order.Key = "key"
+			if _, err := run(t, l.world, order, first); err != nil {
+				t.Fatal(err)
+			}
+			job, before := l.job(), f.destroyed
+			if told := first.events[len(first.events)-1]; told.Kind != luabind.KindKeep || told.Key != "key" || told.Data["told"] != true {
+				t.Errorf("the last that the desk notes is %+v", told)
+			}
+			f.witness = "start 2"
+			order.Resume, order.Again = job, test.again
+			value, err := run(t, l.world, order, &heard{})
+			result, _ := value.(map[string]any)
+			if err != nil || result["seen"] != test.seen || result["kept"] != nil && result["kept"] != "start 1" {
+				t.Errorf("%v, %v", value, err)
+			}
+			if f.destroyed != before || l.job() != job {
+				t.Errorf("destroyed %d times, then %d", before, f.destroyed)
+			}
+		})
+	}
+}
+
+// A job that its machine has forgotten is not begun anew where it may have done
+// what must not be done twice.
+func TestForgottenJobThatHadBegunIsNotRepeated(t *testing.T) {
+	f := &floor{witness: "start 1"}
+	l := newLives(t, f)
+	order := l.order("lab01", cuttingOff)
+	order.Key, order.Resume, order.Once = "key", "20260731-142530-042-9f3a61c2", true
+	_, err := run(t, l.world, order, &heard{})
+	if primitives.KindOf(err) != primitives.Unreachable || !strings.Contains(err.Error(), "not repeated") || f.destroyed != 0 {
+		t.Errorf("%v, destroyed %d times", err, f.destroyed)
+	}
+}
+
 // A job that its machine has forgotten is begun anew.
 func TestForgottenJobBeginsAnew(t *testing.T) {
 	l := newLives(t, &floor{witness: "start 1"})
@@ -180,7 +240,7 @@ func TestForgottenJobBeginsAnew(t *testing.T) {
 	if err != nil || result["told"] != "done" {
 		t.Fatalf("%v, %v", result, err)
 	}
-	if given := keptBy(h, "key"); len(given) != 1 || given[0] != l.job() {
+	if given := keptBy(h, "key"); len(given) != 2 || given[0] != l.job() || given[1] != l.job() {
 		t.Errorf("the desk has noted %v", given)
 	}
 	if _, _, err = l.carriesOn("../../etc"); primitives.KindOf(err) == "" {

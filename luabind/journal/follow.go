@@ -16,6 +16,12 @@ import (
 // journal. It reads the file alone, so that it works from any process and
 // loses nothing when it is begun again from the entry after the last one seen.
 func Follow(ctx context.Context, path string, from uint64, fn func(Entry)) error {
+	return FollowUntil(ctx, ctx, path, from, fn)
+}
+
+// FollowUntil is Follow that ends also when over ends, without an error and when
+// fn has all that was written until then.
+func FollowUntil(ctx, over context.Context, path string, from uint64, fn func(Entry)) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return notThere("journal.follow", path, err)
@@ -28,11 +34,12 @@ func Follow(ctx context.Context, path string, from uint64, fn func(Entry)) error
 	defer changes.Close()
 	tail := &tail{file: file, path: path, next: 1}
 	for {
+		last := over.Err() != nil
 		ended, err := tail.drain(ctx, from, fn)
-		if ended || err != nil {
+		if ended || err != nil || last {
 			return err
 		}
-		if err := changes.wait(ctx); err != nil {
+		if err := changes.wait(over); err != nil && over.Err() == nil {
 			return primitives.Wrap("journal.follow", "", "following the journal was ended", err)
 		}
 	}

@@ -8,9 +8,9 @@ type History struct {
 	intents  map[string]Entry
 	outcomes map[string]Entry
 	keeps    map[string]Entry
-	order    []string // keys of intents, by first mention
 
 	farewells map[string]Farewell
+	once      map[string]bool // machines that have begun what must not be done twice
 	entries   []Entry
 }
 
@@ -25,7 +25,7 @@ type Farewell struct {
 // for it ("" is the desk): those that others have told have keys of their own.
 // None make the history of a run that is new.
 func NewHistory(entries []Entry, host string) *History {
-	h := &History{intents: map[string]Entry{}, outcomes: map[string]Entry{}, keeps: map[string]Entry{}, farewells: map[string]Farewell{}, entries: entries}
+	h := &History{intents: map[string]Entry{}, outcomes: map[string]Entry{}, keeps: map[string]Entry{}, farewells: map[string]Farewell{}, once: map[string]bool{}, entries: entries}
 	for _, entry := range entries {
 		if entry.Host != host {
 			h.hear(entry)
@@ -33,9 +33,6 @@ func NewHistory(entries []Entry, host string) *History {
 		}
 		switch entry.Kind {
 		case Intent:
-			if _, known := h.intents[entry.Key]; !known {
-				h.order = append(h.order, entry.Key)
-			}
 			h.intents[entry.Key] = entry
 			delete(h.outcomes, entry.Key) // meant again: the earlier outcome is not of this one
 		case Outcome:
@@ -50,8 +47,15 @@ func NewHistory(entries []Entry, host string) *History {
 // Of gives what the same run has left behind about another machine.
 func (h *History) Of(host string) *History { return NewHistory(h.entries, host) }
 
-// hear notes what another machine tells of its going down.
+// BegunOnce tells whether another machine has begun what must not be done twice.
+func (h *History) BegunOnce(host string) bool { return h.once[host] }
+
+// hear notes what another machine tells of its going down, and of what must not
+// be done twice.
 func (h *History) hear(entry Entry) {
+	if entry.Kind == Intent && entry.Effect == "write once" {
+		h.once[entry.Host] = true
+	}
 	said := h.farewells[entry.Host]
 	switch {
 	case entry.Kind == Receipt:
@@ -81,18 +85,6 @@ func (h *History) Outcome(key string) (Entry, bool) { return found(h.outcomes, k
 
 // Kept gives what was kept under key.
 func (h *History) Kept(key string) (Entry, bool) { return found(h.keeps, key) }
-
-// Open gives the intents without an outcome, in the order of the file: of
-// these it is not known whether they happened.
-func (h *History) Open() []Entry {
-	var open []Entry
-	for _, key := range h.order {
-		if _, ended := h.outcomes[key]; !ended {
-			open = append(open, h.intents[key])
-		}
-	}
-	return open
-}
 
 func found(entries map[string]Entry, key string) (Entry, bool) {
 	entry, ok := entries[key]

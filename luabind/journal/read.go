@@ -39,26 +39,46 @@ func Read(path string) (Log, error) {
 	return read(path, file)
 }
 
+// Scan is Read for those who need no entry twice: each is told, and none is held
+// in memory.
+func Scan(path string, tell func(Entry)) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return notThere(readOp, path, err)
+	}
+	defer file.Close()
+	_, err = scan(path, file, tell)
+	return err
+}
+
 func read(path string, from io.Reader) (Log, error) {
+	var entries []Entry
+	log, err := scan(path, from, func(entry Entry) { entries = append(entries, entry) })
+	log.Entries = entries
+	return log, err
+}
+
+// scan gives the log without its entries, which it tells.
+func scan(path string, from io.Reader, tell func(Entry)) (Log, error) {
 	var log Log
 	lines := &lineReader{from: bufio.NewReaderSize(from, 64<<10)}
-	for {
+	for number := 1; ; number++ {
 		line, err := lines.next()
 		if errors.Is(err, io.EOF) {
 			log.Torn = int64(len(line))
 			return log, nil
 		}
 		if err == nil && isHole(line) {
-			return afterHole(log, lines, line, path)
+			return afterHole(log, lines, line, path, number)
 		}
 		var entry Entry
 		if err == nil {
-			entry, err = decode(line, uint64(len(log.Entries))+1)
+			entry, err = decode(line, uint64(number))
 		}
 		if err != nil {
-			return log, lineError(path, len(log.Entries)+1, err)
+			return log, lineError(path, number, err)
 		}
-		log.Entries = append(log.Entries, entry)
+		tell(entry)
 		log.size += int64(len(line)) + 1
 	}
 }
@@ -72,8 +92,7 @@ func lineError(path string, number int, err error) error {
 func isHole(line []byte) bool { return len(line) > 0 && line[0] == 0 }
 
 // afterHole accepts a hole only where nothing comes after it.
-func afterHole(log Log, lines *lineReader, line []byte, path string) (Log, error) {
-	number := len(log.Entries) + 1
+func afterHole(log Log, lines *lineReader, line []byte, path string, number int) (Log, error) {
 	rest, err := io.ReadAll(lines.from)
 	if err != nil {
 		return log, lineError(path, number, err)

@@ -177,6 +177,29 @@ func TestFollowEndsWithItsContext(t *testing.T) {
 	}
 }
 
+// A run that was killed long ago is told whole, however much it has written.
+func TestFollowUntilTellsAllThatWasWritten(t *testing.T) {
+	dir := t.TempDir()
+	j, err := Create(dir, exampleID, primitives.SystemClock{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if _, err := j.Append(Entry{Kind: Note}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	over, end := context.WithCancel(t.Context())
+	end()
+	told := 0
+	if err := FollowUntil(t.Context(), over, filepath.Join(dir, exampleID, FileName), 1, func(Entry) { told++ }); err != nil || told != 1000 {
+		t.Errorf("told %d of 1000, %v", told, err)
+	}
+}
+
 func TestFollowWaitsForTheRestOfALine(t *testing.T) {
 	path := filepath.Join(t.TempDir(), FileName)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o600)

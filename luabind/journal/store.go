@@ -38,6 +38,21 @@ func (j *Journal) StoreFile(name string, data []byte) error {
 	return nil
 }
 
+// DropFile removes what was stored under a name, if anything was.
+func (j *Journal) DropFile(name string) error {
+	path, err := storedPath(j.folder, name)
+	if err != nil {
+		return err
+	}
+	if err = os.Remove(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(path))
+	}
+	return primitives.Wrap(storeOp, "", "the copy of "+name+" cannot be removed", err)
+}
+
 // Stored gives what StoreFile kept for the run in dir. A name that nothing was
 // stored under is primitives.Invalid.
 func Stored(dir, job, name string) ([]byte, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	"ctys/primitives"
@@ -39,9 +40,21 @@ func invalid(format string, args ...any) error {
 	return primitives.Errorf(primitives.Invalid, op, "", format, args...)
 }
 
+// systemFolders are where programs of the system's administration are (hier(7)).
+// The PATH of an account that is not root may lack them, which does not mean that
+// there is no hypervisor.
+var systemFolders = []string{"/usr/local/sbin", "/usr/sbin", "/sbin"}
+
 // find gives the path of a program, or an error that names it.
 func find(program string) (string, error) {
 	path, err := exec.LookPath(program)
+	if errors.Is(err, exec.ErrNotFound) && !strings.Contains(program, "/") {
+		for _, folder := range systemFolders {
+			if path, err = exec.LookPath(filepath.Join(folder, program)); !errors.Is(err, fs.ErrNotExist) {
+				break
+			}
+		}
+	}
 	switch {
 	case err == nil:
 		return path, nil

@@ -229,3 +229,23 @@ func TestManyAtOnce(t *testing.T) {
 	}
 	all.Wait()
 }
+
+// Proxmox's tools are in /usr/sbin, which the PATH of an account that is not root
+// may lack: they are there nevertheless.
+func TestProgramsOfTheSystemAreFound(t *testing.T) {
+	folder := t.TempDir()
+	before := systemFolders
+	systemFolders = []string{filepath.Join(folder, "none"), folder}
+	t.Cleanup(func() { systemFolders = before })
+	for name, mode := range map[string]os.FileMode{"ctys-system-tool": 0o755, "ctys-root-tool": 0o644} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\n"), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if path, err := find("ctys-system-tool"); err != nil || path != filepath.Join(folder, "ctys-system-tool") {
+		t.Errorf("%q, %v", path, err)
+	}
+	if _, err := find("ctys-root-tool"); primitives.KindOf(err) != primitives.Denied {
+		t.Errorf("one that may not be executed: %v", err)
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"ctys/primitives"
 )
@@ -43,12 +44,23 @@ func (q *qemu) list(ctx context.Context, op string) ([]Guest, error) {
 	if err != nil {
 		return nil, q.problem(op, "cannot look for QEMU processes", err)
 	}
-	guests := make([]Guest, 0, len(processes))
-	for _, process := range processes {
-		guests = append(guests, q.look(ctx, process))
+	guests := make([]Guest, len(processes))
+	var looks sync.WaitGroup
+	turns := make(chan struct{}, looksAtOnce)
+	for i, process := range processes {
+		turns <- struct{}{}
+		looks.Go(func() {
+			guests[i] = q.look(ctx, process)
+			<-turns
+		})
 	}
+	looks.Wait()
 	return guests, nil
 }
+
+// looksAtOnce bounds the monitors that are asked side by side: one that hangs
+// takes all its time, and is not to be waited for one after the other.
+const looksAtOnce = 32
 
 // look describes a process. One whose monitor does not answer runs, and what
 // its guest does is not known.
@@ -82,8 +94,13 @@ func (p qemuProcess) witness() string { return "process " + p.pid + " since tick
 
 var errNoMonitor = primitives.Errorf(primitives.Unsupported, "", "", "it runs without a monitor that could be asked: start it with -qmp unix:PATH,server=on,wait=off")
 
-// with talks to the monitor of a process.
+var errSession = primitives.Errorf(primitives.Unsupported, "", "", "it is of a user's own libvirt, which has its monitor: shut it down there, in that account (virsh -c qemu:///session)")
+
+// with talks to the monitor of a process, if it is that process's.
 func (q *qemu) with(ctx context.Context, process qemuProcess, talk func(*monitor) error) error {
+	if process.session {
+		return errSession
+	}
 	if process.socket == "" {
 		return errNoMonitor
 	}
@@ -95,6 +112,9 @@ func (q *qemu) with(ctx context.Context, process qemuProcess, talk func(*monitor
 		return err
 	}
 	defer m.close()
+	if err := m.isOf(ctx, process); err != nil {
+		return err
+	}
 	return talk(m)
 }
 

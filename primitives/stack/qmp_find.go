@@ -19,12 +19,14 @@ const qemuWords = "qemu[-]system-|qemu[-]kvm|(^|/)kv[m]"
 // qemuSurvey prints the QEMU processes of a host: a line each with its number,
 // its start time (clock ticks since boot) and its arguments in hexadecimal, since
 // an argument may hold any byte. It sees all processes only where it sees the
-// first one, which hidepid hides (proc_pid_stat(5), proc(5)).
+// first one, which hidepid hides (proc_pid_stat(5), proc(5)). A process that is
+// there and whose arguments it cannot read is told as "unread".
 const qemuSurvey = `test -r /proc/1/stat || { echo hidden; exit 0; }
 for f in $(grep -lE '` + qemuWords + `' /proc/[0-9]*/cmdline 2>/dev/null); do
   d=${f%/cmdline}
   t=$(sed 's/^.*) //' $d/stat 2>/dev/null | cut -d' ' -f20)
   a=$(od -An -v -tx1 $f 2>/dev/null | tr -d ' \n')
+  if test -z "$a" && grep -qE '` + qemuWords + `' $f 2>/dev/null; then echo "unread ${d#/proc/}"; fi
   echo "process ${d#/proc/} ${t:--} ${a:--}"
 done
 echo end`
@@ -37,6 +39,10 @@ type qemuProcess struct {
 	uuid   string // of its arguments, else made of its socket or its process
 	socket string // of its monitor in control mode; empty where it has none
 	macs   []primitives.MAC
+
+	names   []string // that its arguments give it; by these its monitor is known
+	uuids   []string
+	session bool // it is of a user's libvirt (qemu:///session), which nobody here lists
 }
 
 // parseQEMUSurvey reads what the survey printed. Programs that are no QEMU, and
@@ -52,6 +58,8 @@ func parseQEMUSurvey(text string) ([]qemuProcess, error) {
 			complete = true
 		case len(words) == 1 && words[0] == "hidden":
 			return nil, primitives.Errorf(primitives.Denied, "", "", "this account does not see the processes of others there (hidepid of /proc)")
+		case len(words) == 2 && words[0] == "unread":
+			return nil, fmt.Errorf("the arguments of process %s, a QEMU by its looks, cannot be read (is the program od there?)", words[1])
 		case len(words) == 4 && words[0] == "process":
 			process, ok := readQEMU(words[1], words[2], words[3])
 			if ok {
@@ -73,11 +81,15 @@ func readQEMU(pid, start, encoded string) (qemuProcess, bool) {
 		return qemuProcess{}, false
 	}
 	argv := strings.Split(strings.TrimSuffix(string(raw), "\x00"), "\x00")
-	if !isQEMU(argv[0]) || isLibvirts(argv) {
+	if !isQEMU(argv[0]) || isLibvirts(argv) && !isSession(argv) || isXens(argv) {
 		return qemuProcess{}, false
 	}
-	process := qemuProcess{pid: pid, start: start, name: qemuName(argv), socket: monitorSocket(argv), macs: qemuMACs(argv)}
-	process.uuid = qemuUUID(argv, process)
+	process := qemuProcess{pid: pid, start: start, names: qemuNames(argv), uuids: qemuUUIDs(argv), socket: monitorSocket(argv), macs: qemuMACs(argv),
+		session: isSession(argv)}
+	if len(process.names) > 0 {
+		process.name = process.names[0]
+	}
+	process.uuid = process.identity()
 	if process.name == "" {
 		process.name = "qemu-" + pid
 	}
@@ -87,14 +99,6 @@ func readQEMU(pid, start, encoded string) (qemuProcess, bool) {
 func isQEMU(program string) bool {
 	base := path.Base(program)
 	return strings.HasPrefix(base, "qemu-system-") || base == "qemu-kvm" || base == "kvm"
-}
-
-// isLibvirts tells by the monitor that libvirt names charmonitor: no path leads
-// to it, and its guest is libvirt's to list.
-func isLibvirts(argv []string) bool {
-	return slices.ContainsFunc(values(argv, "chardev"), func(value string) bool {
-		return option(value, "id") == "charmonitor" && option(value, "path") == ""
-	})
 }
 
 // values are the values of an option, which QEMU takes with one dash or two.
@@ -128,16 +132,15 @@ func option(value, key string) string {
 	return ""
 }
 
-func qemuName(argv []string) string {
+func qemuNames(argv []string) (names []string) {
 	for _, value := range values(argv, "name") {
 		if name := option(value, "guest"); name != "" {
-			return name
-		}
-		if first := fields(value)[0]; !strings.Contains(first, "=") {
-			return first
+			names = append(names, name)
+		} else if first := fields(value)[0]; first != "" && !strings.Contains(first, "=") {
+			names = append(names, first)
 		}
 	}
-	return ""
+	return names
 }
 
 // monitorSocket is the path of the first monitor in control mode: -qmp, or a
@@ -191,18 +194,31 @@ func qemuMACs(argv []string) []primitives.MAC {
 	return macs
 }
 
-// qemuUUID is the guest's own, where its command line gives it one; else one
-// made of its socket (RFC 9562, version 5), which the next start has again, or
-// of its process.
-func qemuUUID(argv []string, process qemuProcess) string {
-	for _, value := range values(argv, "uuid") {
-		if id, err := parseUUID(value); err == nil {
-			return id.String()
+// qemuUUIDs are those that a command line gives its guest, also by the SMBIOS
+// table that it hands to it.
+func qemuUUIDs(argv []string) (uuids []string) {
+	given := values(argv, "uuid")
+	for _, value := range values(argv, "smbios") {
+		given = append(given, option(value, "uuid"))
+	}
+	for _, text := range given {
+		if id, err := parseUUID(text); err == nil {
+			uuids = append(uuids, id.String())
 		}
 	}
-	of := "qmp:" + process.socket
-	if process.socket == "" {
-		of = "process:" + process.pid + " " + process.start
+	return uuids
+}
+
+// identity is the guest's own UUID, where its command line gives it one; else one
+// made of its socket (RFC 9562, version 5), which the next start has again, or
+// of its process.
+func (p qemuProcess) identity() string {
+	if len(p.uuids) > 0 {
+		return p.uuids[0]
+	}
+	of := "qmp:" + p.socket
+	if p.socket == "" {
+		of = "process:" + p.pid + " " + p.start
 	}
 	digest := sha1.Sum([]byte("ctys " + of))
 	var id uuid
@@ -225,12 +241,6 @@ func (q *qemu) processes(ctx context.Context) ([]qemuProcess, error) {
 		found = slices.DeleteFunc(found, qemuProcess.isProxmoxs)
 	}
 	return found, err
-}
-
-// isProxmoxs tells a machine of Proxmox VE by the place of its monitor. On its
-// own host Proxmox's tool is asked, by a driver script.
-func (p qemuProcess) isProxmoxs() bool {
-	return strings.HasPrefix(strings.TrimPrefix(p.socket, "/var"), "/run/qemu-server/")
 }
 
 // find gives the process of a guest. Where two have one UUID, nobody can tell

@@ -131,6 +131,31 @@ func TestPlainQEMU(t *testing.T) {
 	mustBe(t, client.Destroy(ctx, at(deaf)), primitives.Invalid)
 }
 
+// A QEMU takes the path of a monitor over that another one listens on: by the
+// arguments of the first one leads its path to the second.
+func TestPlainQEMUsWithOneSocket(t *testing.T) {
+	const first, second = "5f2b1c00-0000-4000-8000-0000000000b1", "5f2b1c00-0000-4000-8000-0000000000b2"
+	monitor := filepath.Join(t.TempDir(), "one.qmp")
+	for _, id := range []string{first, second} {
+		startQEMU(t, "-name", "n-"+id, "-uuid", id, "-S", "-qmp", "unix:"+monitor+",server=on,wait=off")
+		socketOf(t, monitor)
+	}
+	client := newClient(t)
+	ctx := within(t, bootTime)
+	at := func(uuid string) stack.Ref { return stack.Ref{URI: plain, UUID: uuid} }
+	_, err := client.Await(ctx, at(second), stack.Paused)
+	ok(t, err)
+	guest, err := client.Inspect(ctx, at(first))
+	if ok(t, err); guest.State != stack.Unknown || !strings.Contains(guest.Cause, "another QEMU") {
+		t.Errorf("the first is %s (%s)", guest.State, guest.Cause)
+	}
+	mustBe(t, client.Destroy(ctx, at(first)), primitives.Unreachable)
+	guest, err = client.Inspect(ctx, at(second))
+	if ok(t, err); guest.State != stack.Paused {
+		t.Errorf("after the first was to be destroyed the second is %s (%s)", guest.State, guest.Cause)
+	}
+}
+
 // A QEMU that cannot be asked is not left out, and not taken for off.
 func TestPlainQEMUWithoutMonitor(t *testing.T) {
 	command := startQEMU(t, "-name", "mute", "-S")

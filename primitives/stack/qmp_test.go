@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,6 +41,11 @@ func TestQEMUArguments(t *testing.T) {
 		{name: "over TCP is no socket", argv: "qemu-system-arm -name n -qmp tcp:127.0.0.1:4444", want: "n  []"},
 		{name: "without a name", argv: "qemu-system-arm -qmp unix:/q", want: "qemu-17 /q []"},
 		{name: "libvirt's", argv: "/usr/bin/qemu-system-x86_64 -name guest=v -chardev socket,id=charmonitor,fd=32,server=on,wait=off -mon chardev=charmonitor,id=monitor,mode=control"},
+		{name: "an old libvirt's", argv: "qemu-kvm -name guest=v -chardev socket,id=charmonitor,path=/var/lib/libvirt/qemu/domain-1-v/monitor.sock,server,nowait -mon chardev=charmonitor,id=monitor,mode=control"},
+		{name: "a user's libvirt's", argv: "qemu-system-x86_64 -name guest=v -object {\"qom-type\":\"secret\",\"file\":\"/home/u/.config/libvirt/qemu/lib/domain-1-v/master-key.aes\"} -chardev socket,id=charmonitor,fd=32,server=on,wait=off -mon chardev=charmonitor,id=monitor,mode=control", want: "v  []"},
+		{name: "device model of a Xen domain", argv: "/usr/lib/xen/bin/qemu-system-i386 -xen-domid 5 -no-shutdown -chardev socket,id=libxl-cmd,path=/var/run/xen/qmp-libxl-5,server=on,wait=off -mon chardev=libxl-cmd,mode=control -name v"},
+		{name: "disks of a Xen domain", argv: "qemu-system-i386 -xen-domid 6 -chardev socket,id=libxl-cmd,path=/var/run/xen/qmp-libxl-6,server=on,wait=off -mon chardev=libxl-cmd,mode=control -xen-attach -name v"},
+		{name: "UUID by SMBIOS", argv: "kvm -name n -smbios type=1,uuid=0b1c2d3e-0000-4000-8000-00000000000a -qmp unix:/q", want: "n /q []", uuid: id},
 		{name: "a shell that speaks of it", argv: "sh -c qemu-system-x86_64~-qmp~unix:/q"},
 		{name: "its image tool", argv: "qemu-img convert"},
 	} {
@@ -93,7 +99,7 @@ func TestQEMUWithoutUUID(t *testing.T) {
 }
 
 func TestQEMUSurveyThatTellsNothing(t *testing.T) {
-	for text, kind := range map[string]primitives.Kind{"": primitives.Internal, "process 1 2 00\n": primitives.Internal, "hidden\n": primitives.Denied} {
+	for text, kind := range map[string]primitives.Kind{"": primitives.Internal, "process 1 2 00\n": primitives.Internal, "unread 7\nprocess 7 2 -\nend\n": primitives.Internal, "hidden\n": primitives.Denied} {
 		if _, err := parseQEMUSurvey(text); err == nil || primitives.KindOf(err) != kind {
 			t.Errorf("%q: %v, want kind %s", text, err, kind)
 		}
@@ -110,7 +116,7 @@ func TestQEMUStates(t *testing.T) {
 		"restore-vm": Paused, "suspended": Suspended, "shutdown": Off, "guest-panicked": Crashed, "internal-error": Crashed,
 		"inmigrate": Unknown, "postmigrate": Unknown, "finish-migrate": Unknown, "colo": Unknown, "dreaming": Unknown, "": Unknown,
 	} {
-		guest := byHand(t, "{\"QMP\": {}}\n{\"return\": {}}\n{\"event\": \"RESUME\"}\n{\"return\": {\"status\": \""+word+"\"}}\n{\"return\": {\"enabled\": true}}\n")
+		guest := byHand(t, "{\"QMP\": {}}\n{\"return\": {}}\n{\"return\": {\"name\": \"n\"}}\n{\"event\": \"RESUME\"}\n{\"return\": {\"status\": \""+word+"\"}}\n{\"return\": {\"enabled\": true}}\n")
 		if guest.State != want || (want == Unknown) != (guest.Cause != "") {
 			t.Errorf("%q is %s (%s), want %s", word, guest.State, guest.Cause, want)
 		}
@@ -151,10 +157,44 @@ func (s said) Read(buffer []byte) (int, error) { return s.Reader.Read(buffer) }
 func (said) Write(data []byte) (int, error)    { return len(data), nil }
 func (said) Close() error                      { return nil }
 
+// Monitors that hang are waited for side by side.
+func TestMonitorsThatHang(t *testing.T) {
+	argvs := make([][]string, 8)
+	for i := range argvs {
+		argvs[i] = []string{"qemu-system-x86_64", "-qmp", "unix:/q" + string(rune('a'+i))}
+	}
+	var all sync.WaitGroup // each greets when all were called
+	all.Add(len(argvs))
+	client := New(Options{
+		Run: func(context.Context, string, []string) (string, error) { return surveyOf(argvs...), nil },
+		Dial: func(ctx context.Context, _, _, _ string) (net.Conn, error) {
+			all.Done()
+			called := make(chan struct{})
+			go func() { all.Wait(); close(called) }()
+			select {
+			case <-called:
+				return said{Reader: strings.NewReader("{\"QMP\": {}}\n{\"return\": {}}\n{\"return\": {\"status\": \"running\"}}\n{\"return\": {}}\n")}, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		},
+	})
+	defer client.Close()
+	list, err := client.List(t.Context(), "qmp:///system")
+	if err != nil || len(list) != len(argvs) {
+		t.Fatalf("%v, %v", list, err)
+	}
+	for _, guest := range list {
+		if guest.State != Running {
+			t.Errorf("%s is %s (%s)", guest.UUID, guest.State, guest.Cause)
+		}
+	}
+}
+
 // FuzzQMP feeds what no monitor says: the guest is unknown with a cause, or in a
 // state that was really told.
 func FuzzQMP(f *testing.F) {
-	f.Add("{\"QMP\": {}}\n{\"return\": {}}\n{\"return\": {\"status\": \"shutdown\"}}\n")
+	f.Add("{\"QMP\": {}}\n{\"return\": {}}\n{\"return\": {\"name\": \"n\"}}\n{\"return\": {\"status\": \"shutdown\"}}\n")
 	f.Add("{\"QMP\": {}}\n{\"error\": {\"class\": \"GenericError\", \"desc\": \"no\"}}\n")
 	f.Add("{\"QMP\": {}}\n{\"return\": {}}\n{\"return\": []}\n")
 	f.Add("\x00\n{}\n")
