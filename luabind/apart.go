@@ -17,6 +17,11 @@ const maxNested = 200
 // behind pcall, and what a closure then assigns to a local variable of theirs
 // is lost (yuin/gopher-lua#448). coroutine.running does not tell this thread.
 func (rt *Runtime) apart(L *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua.LValue, error) {
+	if function, ok := fn.(*lua.LFunction); ok && function.IsG {
+		if row, ok := rt.bound[function]; ok {
+			return rt.directly(L, row, args)
+		}
+	}
 	task := rt.current
 	if err := task.nest(L); err != nil {
 		return nil, err
@@ -35,6 +40,27 @@ func (rt *Runtime) apart(L *lua.LState, fn lua.LValue, args []lua.LValue) ([]lua
 	}
 	values := valuesOf(thread)
 	rt.giveThread(thread)
+	return values, nil
+}
+
+// directly calls a function of a module: no Lua runs, so nothing has to be kept
+// apart, and the thread is saved. What it returns as an error is what a caller
+// would have caught.
+func (rt *Runtime) directly(L *lua.LState, row row, args []lua.LValue) (values []lua.LValue, err error) {
+	defer func() {
+		switch raised := recover().(type) {
+		case nil:
+		case *lua.ApiError: // by a module of somebody else's
+			values, err = nil, raised
+		default:
+			panic(raised)
+		}
+	}()
+	call := &Call{Runtime: rt, L: L, given: args, direct: true, Function: row.function, Module: row.module, task: rt.current}
+	values, err = rt.serve(call, row.method)
+	if err != nil {
+		return nil, &lua.ApiError{Type: lua.ApiErrorRun, Object: rt.raised(L, err)}
+	}
 	return values, nil
 }
 

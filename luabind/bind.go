@@ -24,18 +24,18 @@ func (rt *Runtime) openModules(modules []*Module) {
 	}
 }
 
+// row is what a Lua function was made of.
+type row struct {
+	module   string
+	function *Function
+	method   bool
+}
+
 // bind makes the Lua function of one row.
 func (rt *Runtime) bind(module string, function *Function, method bool) *lua.LFunction {
-	return rt.root.NewFunction(func(L *lua.LState) int {
-		rt.used = true
+	bound := rt.root.NewFunction(func(L *lua.LState) int {
 		call := &Call{Runtime: rt, L: L, Function: function, Module: module, task: rt.current}
-		if method {
-			call.Self = rt.checkSelf(call)
-		}
-		if err := call.unpack(); err != nil {
-			rt.raise(L, err)
-		}
-		values, err := rt.invoke(call)
+		values, err := rt.serve(call, method)
 		if err != nil {
 			rt.raise(L, err)
 		}
@@ -44,6 +44,22 @@ func (rt *Runtime) bind(module string, function *Function, method bool) *lua.LFu
 		}
 		return len(values)
 	})
+	rt.bound[bound] = row{module, function, method}
+	return bound
+}
+
+// serve reads the arguments of a call and carries it out.
+func (rt *Runtime) serve(call *Call, method bool) ([]lua.LValue, error) {
+	rt.used = true
+	if method {
+		if call.Self = selfOf(call); call.Self == nil {
+			return nil, call.invalid("this is a method: write object:%s(…), with a colon", call.Function.Name)
+		}
+	}
+	if err := call.unpack(); err != nil {
+		return nil, err
+	}
+	return rt.invoke(call)
 }
 
 func (rt *Runtime) invoke(call *Call) ([]lua.LValue, error) {
@@ -174,13 +190,12 @@ func (c *Call) NewHandle(kind, id string, data any, fields lua.LValue) lua.LValu
 	return value
 }
 
-func (rt *Runtime) checkSelf(call *Call) *Handle {
-	if data, ok := call.L.Get(1).(*lua.LUserData); ok {
+func selfOf(call *Call) *Handle {
+	if data, ok := call.argument(1).(*lua.LUserData); ok {
 		if handle, ok := data.Value.(*Handle); ok && handle.module == call.Module {
 			return handle
 		}
 	}
-	rt.raise(call.L, call.invalid("this is a method: write object:%s(…), with a colon", call.Function.Name))
 	return nil
 }
 

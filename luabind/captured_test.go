@@ -1,6 +1,10 @@
 package luabind
 
-import "testing"
+import (
+	"testing"
+
+	lua "github.com/yuin/gopher-lua"
+)
 
 // What is raised below a pcall must not part a function from its closures.
 const capturedVariables = `
@@ -54,4 +58,30 @@ assert(not ok and err == "x")
 func TestAnErrorThatIsCaughtLeavesCapturedVariablesAlone(t *testing.T) {
 	rt, _ := virtual(t, Options{})
 	run(t, rt, capturedVariables)
+}
+
+// A module's function that pcall gets by itself needs no thread of its own; what
+// it fails with is what a call within a function fails with.
+func TestAModulesFunctionIsCaughtLikeAnyOther(t *testing.T) {
+	raising := &Module{Name: "raising", Help: "Raises by itself.", Functions: []Function{{
+		Name: "now", Help: "Raises.", Result: "nothing", Example: `pcall(raising.now)`,
+		Run: func(c *Call) ([]lua.LValue, error) { c.L.RaiseError("by itself"); return nil, nil },
+	}}}
+	rt, _ := virtual(t, Options{Modules: []*Module{raising}})
+	run(t, rt, `
+local function caught(fn, ...)
+  local ok, err = pcall(fn, ...)
+  assert(not ok)
+  return err
+end
+for _, fn in ipairs{ task.sleep, task.deadline, raising.now } do
+  local direct = caught(fn, "no number")
+  local within = caught(function() fn("no number") end)
+  assert(direct.kind == within.kind and direct.message == within.message, tostring(direct) .. " and " .. tostring(within))
+end
+local direct = caught(task.sleep, "no number")
+assert(tostring(direct):find("^[%w_]+.lua:%d+: task.sleep: "), tostring(direct))
+assert(caught(task.deadline, 1, task.sleep, "no number").kind == "invalid")
+assert(select(2, pcall(task.deadline, 1, task.now)) == task.now())
+`)
 }

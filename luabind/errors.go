@@ -122,14 +122,17 @@ func messageOf(err *primitives.Error) string {
 }
 
 // raise ends the call with an error value that knows the script's position.
-func (rt *Runtime) raise(L *lua.LState, err error) {
+func (rt *Runtime) raise(L *lua.LState, err error) { L.Error(rt.raised(L, err), 0) }
+
+// raised is the value that an error is raised with, with the place.
+func (rt *Runtime) raised(L *lua.LState, err error) lua.LValue {
 	value := rt.errorValue(err)
 	if table, ok := value.(*lua.LTable); ok && table.RawGetString("where") == lua.LNil {
 		if where := rt.position(L); where != "" {
 			table.RawSetString("where", lua.LString(where))
 		}
 	}
-	L.Error(value, 0)
+	return value
 }
 
 // position is the innermost line of Lua that is running: on L, or on a thread

@@ -138,6 +138,9 @@ type Call struct {
 	rest     []lua.LValue
 	room     [6]argument // of values, for all but the longest lists of arguments
 	task     *Task       // that calls
+
+	given  []lua.LValue // arguments of a direct call; those of others are on the stack of L
+	direct bool
 }
 
 // argument is a parameter that was given or has a default.

@@ -20,27 +20,27 @@ func (c *Call) unpack() error {
 	for i := range c.Function.Args {
 		param := &c.Function.Args[i]
 		if param.Type == Rest {
-			for ; position <= c.L.GetTop(); position++ {
-				c.rest = append(c.rest, c.L.Get(position))
+			for ; position <= c.arguments(); position++ {
+				c.rest = append(c.rest, c.argument(position))
 			}
 			return nil
 		}
-		if err := c.accept(param, c.L.Get(position), "argument"); err != nil {
+		if err := c.accept(param, c.argument(position), "argument"); err != nil {
 			return err
 		}
 		position++
 	}
 	if len(c.Function.Options) > 0 {
-		if err := c.unpackOptions(c.L.Get(position)); err != nil {
+		if err := c.unpackOptions(c.argument(position)); err != nil {
 			return err
 		}
 		position++
 	}
-	for ; position <= c.L.GetTop(); position++ {
-		if c.L.Get(position) == lua.LNil {
+	for ; position <= c.arguments(); position++ {
+		if c.argument(position) == lua.LNil {
 			continue
 		}
-		extra := c.L.GetTop() - position + 1
+		extra := c.arguments() - position + 1
 		return c.invalid("%d argument(s) too many; usage: %s", extra, c.Function.usage(c.Module, c.Self != nil))
 	}
 	return nil
@@ -64,6 +64,24 @@ func (c *Call) unpackOptions(value lua.LValue) error {
 		}
 	}
 	return nil
+}
+
+// argument is what stands at a position, from 1 on.
+func (c *Call) argument(position int) lua.LValue {
+	switch {
+	case !c.direct:
+		return c.L.Get(position)
+	case position <= len(c.given):
+		return c.given[position-1]
+	}
+	return lua.LNil
+}
+
+func (c *Call) arguments() int {
+	if c.direct {
+		return len(c.given)
+	}
+	return c.L.GetTop()
 }
 
 func (c *Call) knownKeys(table *lua.LTable) error {

@@ -109,6 +109,7 @@ type Runtime struct {
 	root      *lua.LState
 	rand      *rand.Rand
 	spare     []*lua.LState // see apart
+	bound     map[*lua.LFunction]row
 
 	queue   runQueue
 	workers workers

@@ -10,6 +10,7 @@ func newRuntime() *Runtime {
 		handleMeta:  map[string]*lua.LTable{},
 		overlay:     overlay{},
 		occurrences: map[string]int{},
+		bound:       make(map[*lua.LFunction]row, 256),
 		kept:        map[string]any{},
 	}
 	rt.operate = chain(rt.base, rt.allow, rt.plan, rt.resumed, rt.journal)
