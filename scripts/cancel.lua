@@ -10,8 +10,7 @@
 --     function cancel.at_deadline(guest, order) return "destroy" end
 --     return cancel
 
--- What only the desk needs, or few runs do, is loaded where it is needed: each
--- machine of a stack loads its own.
+-- What only the desk needs, or few runs do, is loaded where it is needed.
 local guests = require "cancel_guest"
 local ladder = require "ladder"
 local machines = require "cancel_machine"
