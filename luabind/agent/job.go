@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing/fstest"
+	"time"
 
 	"ctys/luabind"
 	"ctys/luabind/inventory"
@@ -24,6 +25,7 @@ type job struct {
 	log    *eventLog
 	cancel context.CancelFunc
 
+	release   func()        // gives the powers back: what is held up until then, such as a sleep, goes on
 	ended     chan struct{} // closed when outcome stands
 	outcome   outcome
 	once      sync.Once
@@ -33,7 +35,7 @@ type job struct {
 func newJob(host Host, order luabind.Order) *job {
 	return &job{
 		host: host, order: order,
-		hub: newHub(host.Clock, order.Machine.Name), log: newEventLog(), cancel: func() {},
+		hub: newHub(host.Clock, order.Machine.Name), log: newEventLog(), cancel: func() {}, release: func() {},
 		ended: make(chan struct{}), delivered: make(chan struct{}),
 	}
 }
@@ -49,8 +51,14 @@ func (j *job) hasEnded() bool {
 
 func (j *job) deliver() { j.once.Do(func() { close(j.delivered) }) }
 
+// farewellWait is how long a desk that is there may take to hear how the job
+// ended, before its powers are given back: a machine that goes to sleep then
+// says nothing more.
+const farewellWait = 5 * time.Second
+
 // run carries the order out and keeps how it ended.
 func (j *job) run(ctx context.Context) {
+	defer func() { j.release() }()
 	value, err := j.carryOut(ctx)
 	if j.host.Life.Err() != nil {
 		return // without power, nothing more is written or told
@@ -60,6 +68,9 @@ func (j *job) run(ctx context.Context) {
 		j.outcome.Error = failureOf(err)
 	}
 	close(j.ended)
+	if j.hub.isAttached() {
+		j.awaitDelivery(farewellWait)
+	}
 }
 
 func (j *job) carryOut(ctx context.Context) (any, error) {
@@ -80,7 +91,7 @@ func (j *job) carryOut(ctx context.Context) (any, error) {
 		return nil, err
 	}
 	if release != nil {
-		defer release()
+		j.release = release
 	}
 	keeper := &recorder{job: j, journal: j.journal, refusal: j.refusal, log: j.log}
 	defer keeper.release()

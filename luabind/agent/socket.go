@@ -99,10 +99,13 @@ func (j *job) begin(ctx context.Context, folder string, ready func(error)) error
 
 // linger waits until a desk has the result.
 func (j *job) linger() {
-	if !j.hasEnded() {
-		return
+	if j.hasEnded() {
+		j.awaitDelivery(lingering)
 	}
-	ctx, cancel := primitives.WithTimeout(j.host.Life, j.host.Clock, lingering)
+}
+
+func (j *job) awaitDelivery(limit time.Duration) {
+	ctx, cancel := primitives.WithTimeout(j.host.Life, j.host.Clock, limit)
 	defer cancel()
 	select {
 	case <-j.delivered:

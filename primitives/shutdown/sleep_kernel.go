@@ -25,9 +25,10 @@ type kernel struct {
 
 var systemKernel = kernel{write: writeFile, writable: isWritable, start: startDetached}
 
-// sleepHold is how long a sleep is held up at most, as logind's
-// InhibitDelayMaxSec is (logind.conf(5)).
-const sleepHold = 5 * time.Second
+// sleepHold is how long a sleep is held up at most: logind does so for five
+// seconds (InhibitDelayMaxSec, logind.conf(5)), where nothing can be told any
+// more on a machine that is busy; nobody waits for a sleep to come sooner.
+const sleepHold = 15 * time.Second
 
 // kernelPermits is Supported where the kernel is asked itself.
 func (c *Client) kernelPermits(op string, method Method) error {
