@@ -6,6 +6,7 @@ import (
 	"net"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,10 +26,19 @@ func startQEMU(t *testing.T, words ...string) *exec.Cmd {
 	testneed.Program(t, "qemu-system-x86_64", "qemu-system-x86")
 	command := exec.Command("qemu-system-x86_64", append(strings.Fields("-machine pc -nodefaults -display none -m 128"), words...)...)
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := command.Start(); err != nil {
+	// The death signal follows the thread: it has to live until then.
+	started, over := make(chan error, 1), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		started <- command.Start()
+		<-over
+	}()
+	if err := <-started; err != nil {
+		close(over)
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
+	t.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait(); close(over) })
 	return command
 }
 

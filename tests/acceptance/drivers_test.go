@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -60,7 +61,7 @@ func newYard(t *testing.T, program, debianPackage string) *yard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := y.init.Start(); err != nil {
+	if err := startHeld(t, y.init); err != nil {
 		if errors.Is(err, os.ErrPermission) {
 			testneed.Skip(t, t.Name(), "no namespaces: "+err.Error(), "run the tests as root outside an unprivileged container")
 		}
@@ -80,6 +81,20 @@ func newYard(t *testing.T, program, debianPackage string) *yard {
 		testneed.Skip(t, t.Name(), "no place for containers: "+strings.Join(strings.Fields(complaint.String()), " "), "a kernel with control groups of version 2")
 	}
 	return y
+}
+
+// startHeld starts a program that is to end with this process, on a thread that
+// lives until the test ends: the death signal follows the thread.
+func startHeld(t *testing.T, command *exec.Cmd) error {
+	started, over := make(chan error, 1), make(chan struct{})
+	t.Cleanup(func() { close(over) })
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		started <- command.Start()
+		<-over
+	}()
+	return <-started
 }
 
 // here starts a program in the yard.
