@@ -91,9 +91,13 @@ function M.is_lost_when_off(guest)
   return not guest.persistent and guest.type ~= "xen"
 end
 
+-- Whether the guests are taken down and started again.
+local function reboots(wanted)
+  return wanted.method == "reboot" or wanted.method == "reset" or wanted.self and wanted.level == 6
+end
+
 local function refuse_transient(order, guest)
-  local reboots = order.wanted.method == "reboot" or order.wanted.method == "reset"
-  if not reboots or not M.is_lost_when_off(guest) or order.wanted.force and order.wanted.self then return end
+  if not reboots(order.wanted) or not M.is_lost_when_off(guest) or order.wanted.force and order.wanted.self then return end
   local message = guest.name .. " is transient: once off, its hypervisor has forgotten it and nothing can start it again"
   if not step.planning() then targets.refuse(message .. "; define it there first (virsh define), or say POWEROFF") end
   step.warn(message)

@@ -27,7 +27,7 @@ type Machine struct {
 	Broadcast string
 
 	Parent      string   // the host that carries this guest; empty for hardware
-	Hypervisor  string   // of a guest: "kvm" (as empty), "qemu", "lxc" or "xen"
+	Hypervisor  string   // of a guest: "kvm" (as empty), "qemu", "lxc", "xen", "vbox" or "vmw"
 	Hypervisors []string // offered to guests, beside those that its guests have
 
 	Power    primitives.Power // at the beginning: on, or else off
@@ -178,7 +178,7 @@ func (m *machine) scheme() string { return schemeOf(m.Hypervisor) }
 
 func schemeOf(hypervisor string) string {
 	switch hypervisor {
-	case "lxc", "xen":
+	case "lxc", "xen", "vbox", "vmw":
 		return hypervisor
 	}
 	return "qemu"

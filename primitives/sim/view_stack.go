@@ -21,7 +21,7 @@ type Stack struct{ view *View }
 func (v *View) Stack() *Stack { return &Stack{v} }
 
 // drivers are the words that a hypervisor's URI begins with.
-var drivers = []string{"qemu", "lxc", "xen"}
+var drivers = []string{"qemu", "lxc", "xen", "vbox", "vmw"}
 
 // Hypervisors gives those of a host; "" is the view's own machine. A host
 // without any gives none.
@@ -134,7 +134,7 @@ func (m *machine) known() bool { return !m.Transient || m.phase != Off }
 func (w *World) describe(m *machine, uri, verb string) stack.Guest {
 	guest := stack.Guest{
 		Ref: stack.Ref{URI: uri, UUID: m.UUID}, Name: m.Name, Type: m.guestType(), State: m.phase.stackState(),
-		Persistent: !m.Transient, Autostart: m.Autostart, At: w.time.Now(),
+		Persistent: !m.Transient, Autostart: m.Autostart, Asks: asks[m.scheme()], At: w.time.Now(),
 	}
 	for _, n := range m.NICs {
 		guest.MACs = append(guest.MACs, n.MAC)
@@ -247,7 +247,12 @@ var modes = map[string][]stack.Mode{
 	"qemu": {stack.ModeACPI, stack.ModeAgent},
 	"lxc":  {stack.ModeInitctl, stack.ModeSignal},
 	"xen":  {stack.ModeParavirt, stack.ModeACPI},
+	"vbox": {stack.ModeACPI},
+	"vmw":  {stack.ModeAgent},
 }
+
+// asks is how a driver script says that it asks its guests.
+var asks = map[string]stack.Mode{"vbox": stack.ModeACPI, "vmw": stack.ModeAgent}
 
 func (p *Stack) request(ctx context.Context, verb string, ref stack.Ref, mode stack.Mode, to outcome) error {
 	return p.onRunning(ctx, verb, ref, func(c call, guest *machine) (string, error) {
@@ -288,10 +293,10 @@ func (p *Stack) onRunning(ctx context.Context, verb string, ref stack.Ref, effec
 	})
 }
 
-// Reset presses the guest's reset button. Xen has none: Unsupported.
+// Reset presses the guest's reset button. Xen and containers have none: Unsupported.
 func (p *Stack) Reset(ctx context.Context, ref stack.Ref) error {
 	return p.onRunning(ctx, "reset", ref, func(c call, guest *machine) (string, error) {
-		if guest.scheme() != "qemu" {
+		if guest.scheme() == "xen" || guest.scheme() == "lxc" {
 			return "", c.errorf(primitives.Unsupported, "guests of this kind have no reset button")
 		}
 		p.view.world.restart(guest, "reset")
