@@ -131,6 +131,7 @@ func (l *libvirtd) read(rpc *libvirt.Libvirt, from libvirt.Domain) (Guest, error
 	guest.Autostart = err == nil && autostart != 0
 	guest.State, guest.Cause, guest.Witness = seen.state, seen.cause, seen.witness
 	guest.Type, guest.MACs, guest.Agent = described.kind, described.macs, described.agent
+	guest.ManagedBy = described.owner
 	guest.Persistent = persistent != 0
 	guest.ID = max(0, int(from.ID))
 	return guest, nil
