@@ -205,6 +205,11 @@ func probeDriver(ctx context.Context, script *driverScript) stack.Hypervisor {
 	return hypervisor
 }
 
+// Managers is Stack.
+func (s *drivenStack) Managers(ctx context.Context, host string) ([]stack.Manager, error) {
+	return s.spoken.Managers(ctx, host)
+}
+
 // List is Stack.
 func (s *drivenStack) List(ctx context.Context, uri string) ([]stack.Guest, error) {
 	return s.of(uri).List(ctx, uri)

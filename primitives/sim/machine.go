@@ -53,7 +53,8 @@ type Machine struct {
 
 	Autostart      bool   // starts when its host has booted
 	Transient      bool   // its hypervisor forgets it when it is off
-	ClusterManaged string // who restarts it ("pacemaker"); empty is nobody
+	ClusterManaged string // who keeps it running ("pacemaker"); empty is nobody
+	Owner          string // who its definition says keeps it running ("oVirt"); empty is nobody
 
 	BridgeManagers []bridge.Manager // of its bridges
 }

@@ -134,7 +134,7 @@ func (m *machine) known() bool { return !m.Transient || m.phase != Off }
 func (w *World) describe(m *machine, uri, verb string) stack.Guest {
 	guest := stack.Guest{
 		Ref: stack.Ref{URI: uri, UUID: m.UUID}, Name: m.Name, Type: m.guestType(), State: m.phase.stackState(),
-		Persistent: !m.Transient, Autostart: m.Autostart, Asks: asks[m.scheme()], At: w.time.Now(),
+		Persistent: !m.Transient, Autostart: m.Autostart, Asks: asks[m.scheme()], ManagedBy: m.Owner, At: w.time.Now(),
 	}
 	for _, n := range m.NICs {
 		guest.MACs = append(guest.MACs, n.MAC)
