@@ -68,7 +68,7 @@ func (rt *Runtime) stackHost(c *Call) string {
 }
 
 // guestModes are the ways in which a guest is asked.
-var guestModes = []string{string(stack.ModeACPI), string(stack.ModeAgent), string(stack.ModeInitctl), string(stack.ModeSignal), string(stack.ModeParavirt)}
+var guestModes = []string{string(stack.ModeACPI), string(stack.ModeAgent), string(stack.ModeInitctl), string(stack.ModeSignal), string(stack.ModeSystemd), string(stack.ModeParavirt)}
 
 func (rt *Runtime) guestMethods() []Function {
 	mode := Param{Name: "mode", Type: String, Required: true, OneOf: guestModes, Help: "there is no default on purpose"}

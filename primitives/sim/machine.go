@@ -45,6 +45,7 @@ type Machine struct {
 
 	IgnoresACPI      bool // does not react to its power button
 	IgnoresFirstACPI int  // loses so many presses after each start; those during the boot count
+	NoInitctl        bool // a container whose system has no /dev/initctl
 	HangsInShutdown  bool // begins to shut down or to sleep and never ends
 
 	// NoSuspend and NoHibernate are why its system cannot; empty: hardware can, a

@@ -245,7 +245,7 @@ func (p *Stack) Reboot(ctx context.Context, ref stack.Ref, mode stack.Mode) erro
 // modes are the ways that each driver has.
 var modes = map[string][]stack.Mode{
 	"qemu": {stack.ModeACPI, stack.ModeAgent},
-	"lxc":  {stack.ModeInitctl, stack.ModeSignal},
+	"lxc":  {stack.ModeInitctl, stack.ModeSystemd, stack.ModeSignal},
 	"xen":  {stack.ModeParavirt, stack.ModeACPI},
 	"vbox": {stack.ModeACPI},
 	"vmw":  {stack.ModeAgent},
@@ -275,6 +275,10 @@ func (w *World) request(c call, guest *machine, mode stack.Mode, to outcome) err
 		w.shutDown(guest, to, "guest agent")
 	case stack.ModeSignal:
 		// systemd as a container's init takes SIGTERM as "re-execute yourself"
+	case stack.ModeInitctl:
+		if !guest.NoInitctl { // which libvirt does not tell
+			w.pressButton(guest, to, string(mode))
+		}
 	default:
 		w.pressButton(guest, to, string(mode))
 	}

@@ -237,6 +237,9 @@ func (l *libvirtd) ask(ctx context.Context, op, id string, what verb, mode Mode)
 
 // request is the call that a verb stands for.
 func (l *libvirtd) request(what verb, mode Mode) (func(*libvirt.Libvirt, libvirt.Domain) error, error) {
+	if mode == ModeSystemd && l.hub.to.driver != "test" {
+		return signalToSystemd(what)
+	}
 	switch what {
 	case verbShutdown:
 		flag, err := l.flag(mode)
@@ -267,6 +270,17 @@ func (l *libvirtd) request(what verb, mode Mode) (func(*libvirt.Libvirt, libvirt
 	return nil, fmt.Errorf("%q is not known", what)
 }
 
+// signalToSystemd has libvirt signal a container's init, which it knows by the
+// number 1; it does so for containers alone. SIGRTMIN is 34, as systemd and the C
+// library count.
+func signalToSystemd(what verb) (func(*libvirt.Libvirt, libvirt.Domain) error, error) {
+	const init, sigrtmin = 1, 34
+	signals := map[verb]uint32{verbShutdown: sigrtmin + 4, verbReboot: sigrtmin + 5}
+	return func(rpc *libvirt.Libvirt, on libvirt.Domain) error {
+		return rpc.DomainSendProcessSignal(on, init, signals[what], 0)
+	}, nil
+}
+
 // flags are the modes in libvirt's numbers, the same for shutdown and reboot.
 var flags = map[Mode]uint32{
 	ModeACPI:     uint32(libvirt.DomainShutdownAcpiPowerBtn),
@@ -279,7 +293,7 @@ var flags = map[Mode]uint32{
 func (l *libvirtd) flag(mode Mode) (uint32, error) {
 	flag, known := flags[mode]
 	if !known {
-		return 0, fmt.Errorf("%q is no mode: acpi, agent, initctl, signal or paravirt", mode)
+		return 0, fmt.Errorf("%q is no mode: acpi, agent, initctl, signal, systemd or paravirt", mode)
 	}
 	if l.hub.to.driver == "test" {
 		return 0, nil // it has no modes, and refuses to be told one

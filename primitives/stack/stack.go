@@ -78,5 +78,6 @@ const (
 	ModeAgent    Mode = "agent"    // guest agent
 	ModeInitctl  Mode = "initctl"  // /dev/initctl of a container
 	ModeSignal   Mode = "signal"   // SIGTERM to a container's init
+	ModeSystemd  Mode = "systemd"  // SIGRTMIN+4 to a container's init, +5 to reboot: systemd(1); an init that does not handle it never sees it (pid_namespaces(7))
 	ModeParavirt Mode = "paravirt" // Xen's control ring
 )
