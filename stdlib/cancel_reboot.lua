@@ -49,7 +49,8 @@ local function was_rebooted(guest, was)
   return not ladder.is_off(guest) and was.witness ~= "" and (guest.witness or "") ~= "" and guest.witness ~= was.witness
 end
 
---- Takes a guest down, sees it off, starts it, and what ran in it.
+--- Takes a guest down, sees it off, starts it, and what ran in it. Where its
+--- hypervisor tells one run from another, that is looked at too.
 function M.guest(guest, order, policy)
   local was = before(guest)
   if was.off then return "off" end
@@ -60,7 +61,7 @@ function M.guest(guest, order, policy)
     policy.shut_down(guest, order)
     guests.ran_in(guest, order)
     local now = ladder.start(guest, inventory.setting("deadline"))
-    if not step.planning() and (now.witness or "") == was.witness then
+    if not step.planning() and was.witness ~= "" and now.witness == was.witness then
       error({ kind = "internal", op = "cancel", host = guest.name, message = "asked to reboot, not confirmed: its hypervisor shows the same run as before" }, 0)
     end
   end

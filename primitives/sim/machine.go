@@ -53,6 +53,7 @@ type Machine struct {
 	NoSuspend, NoHibernate string
 
 	Autostart      bool   // starts when its host has booted
+	NoWitness      bool   // its hypervisor does not tell one run of it from another
 	Transient      bool   // its hypervisor forgets it when it is off
 	ClusterManaged string // who keeps it running ("pacemaker"); empty is nobody
 	Owner          string // who its definition says keeps it running ("oVirt"); empty is nobody

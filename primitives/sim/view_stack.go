@@ -140,7 +140,10 @@ func (w *World) describe(m *machine, uri, verb string) stack.Guest {
 		guest.MACs = append(guest.MACs, n.MAC)
 	}
 	if m.phase.Power() == primitives.PowerOn {
-		guest.ID, guest.Witness = m.starts, m.witness()
+		guest.ID = m.starts
+		if !m.NoWitness {
+			guest.Witness = m.witness()
+		}
 	}
 	if m.runs() {
 		guest.Agent = m.Agent
