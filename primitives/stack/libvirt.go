@@ -270,17 +270,6 @@ func (l *libvirtd) request(what verb, mode Mode) (func(*libvirt.Libvirt, libvirt
 	return nil, fmt.Errorf("%q is not known", what)
 }
 
-// signalToSystemd has libvirt signal a container's init, which it knows by the
-// number 1; it does so for containers alone. SIGRTMIN is 34, as systemd and the C
-// library count.
-func signalToSystemd(what verb) (func(*libvirt.Libvirt, libvirt.Domain) error, error) {
-	const init, sigrtmin = 1, 34
-	signals := map[verb]uint32{verbShutdown: sigrtmin + 4, verbReboot: sigrtmin + 5}
-	return func(rpc *libvirt.Libvirt, on libvirt.Domain) error {
-		return rpc.DomainSendProcessSignal(on, init, signals[what], 0)
-	}, nil
-}
-
 // flags are the modes in libvirt's numbers, the same for shutdown and reboot.
 var flags = map[Mode]uint32{
 	ModeACPI:     uint32(libvirt.DomainShutdownAcpiPowerBtn),
