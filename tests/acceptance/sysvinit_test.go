@@ -36,6 +36,14 @@ func TestASystemWithoutSystemd(t *testing.T) {
 	}
 }
 
+// TestASystemWithOpenRC is the same with OpenRC's services, as Debian has them.
+func TestASystemWithOpenRC(t *testing.T) {
+	t.Parallel()
+	r := &room{machine.Start(t, machine.Options{Name: "lab01", System: machine.OpenRC})}
+	t.Run("reboot", func(t *testing.T) { sysvReboot(t, r) })
+	t.Run("power off", func(t *testing.T) { powerOff(t, r) })
+}
+
 func accountThatNeedsRoot(t *testing.T, r *room) {
 	o := newOperator(t, r.Desk.Command)
 	trusted(t, o, &r.Access)

@@ -1,5 +1,5 @@
 // Package machine gives a test a real machine to take down: a container with
-// systemd, logind and polkit, or with sysvinit, and an OpenSSH server, and a desk
+// systemd, logind and polkit, or with sysvinit or OpenRC, and an OpenSSH server, and a desk
 // from which to reach it.
 //
 //	m := machine.Start(t, machine.Options{})

@@ -11,10 +11,12 @@ import (
 // System is the init that a machine has.
 type System string
 
-// The systems. One with SysVInit has neither logind nor D-Bus, and no PowerOff.
+// The systems. OpenRC is Debian's, below sysvinit's init. One without systemd has
+// neither logind nor D-Bus, and no PowerOff.
 const (
 	Systemd  System = "" // the zero value
 	SysVInit System = "sysvinit"
+	OpenRC   System = "openrc"
 )
 
 // hasBooted are what a machine's root asks whether the boot has finished, and
@@ -25,6 +27,7 @@ var hasBooted = map[System]struct {
 }{
 	Systemd:  {"systemctl is-system-running --wait", []string{"running", "degraded"}},
 	SysVInit: {"runlevel", []string{"N 2"}},
+	OpenRC:   {"runlevel", []string{"N 2"}},
 }
 
 // ready waits until the machine's init says that the boot has finished.

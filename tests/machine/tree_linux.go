@@ -22,6 +22,7 @@ const suite = "bookworm"
 var packages = map[System][]string{
 	Systemd:  {"systemd", "systemd-sysv", "dbus", "libpam-systemd", "polkitd", "openssh-server", "bsdutils", "iproute2"},
 	SysVInit: {"sysvinit-core", "sysv-rc", "initscripts", "openssh-server", "bsdutils", "iproute2"},
+	OpenRC:   {"sysvinit-core", "openrc", "openssh-server", "bsdutils", "iproute2"},
 }
 
 // tidyScript turns the fresh tree into one that boots fast and without asking:
@@ -54,6 +55,10 @@ done
 # What a test leaves running holds a power-off up for 10 seconds, not for 90.
 mkdir -p etc/systemd/system.conf.d
 printf '[Manager]\nDefaultTimeoutStopSec=10s\n' >etc/systemd/system.conf.d/machine.conf
+`,
+	OpenRC: `
+sed -i '/getty/d' etc/inittab
+for script in hwclock hwclock.sh; do chroot . rc-update -a del $script || true; done
 `,
 	SysVInit: `
 sed -i '/getty/d' etc/inittab
