@@ -134,6 +134,12 @@ local function record_of(name)
   return inventory.kept(name) or row and row.address and inventory.kept(row.address)
 end
 
+--- All that was kept of a machine; nil where nothing is, or it is of another one.
+function M.record(name)
+  local record = record_of(name)
+  return record and not of_another(record, name) and record or nil
+end
+
 --- The way back of a machine that an earlier run has kept; nil where there is none.
 ---@param name string
 ---@return way_back.Way?

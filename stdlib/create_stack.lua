@@ -1,0 +1,283 @@
+-- create_stack: CREATE with STACK brings back what a CANCEL has taken down: on each
+-- machine the guests in the reverse of CANCEL's order, each running by its
+-- hypervisor's word and ready before what needs it, and then what ran in it.
+--
+--     local stacks = require "create_stack"
+--     stacks.bring_back(order, told, target)                     -- at the desk
+--     local report = stacks.start({ machine = "lab01", ran = ran }, policy)  -- on the machine
+--     --> { exit = 0, guests = { … }, missing = {} }
+
+local cancel_stack = require "cancel_stack"
+local create_order = require "create_order"
+local guests = require "cancel_guest"
+local ladder = require "ladder"
+local targets = require "targets"
+local walk = require "walk"
+local what_ran = require "what_ran"
+
+local M = {}
+
+-- How long a guest may take until it is ready, where its row does not say; until
+-- a machine that was started lets us in; until a hypervisor answers after a boot.
+local READY, COMES_UP, HYPERVISOR = 300, 300, 120
+
+-- Seconds between two looks; what one probe may take.
+local LOOK_EVERY, PROBE = 2, 1
+
+local function fail(kind, name, message, fields)
+  local err = fields or {}
+  err.kind, err.op, err.host, err.message = kind, "create", name, message
+  error(err, 0)
+end
+
+-- Calls look again and again until it gives something or the time is over.
+local function until_seen(seconds, look)
+  local finish = task.now() + seconds
+  while true do
+    local seen = look()
+    if seen or task.now() >= finish then return seen end
+    task.sleep(LOOK_EVERY)
+  end
+end
+
+-- What a machine carries ---------------------------------------------------------
+
+-- What a hypervisor carries, by UUID. After a boot it may take a while to answer.
+local function look_at(uri)
+  local last
+  local list = until_seen(HYPERVISOR, function()
+    local ok, answer = pcall(task.deadline, HYPERVISOR, stack.list, { uri = uri })
+    if ok then return answer end
+    last = answer
+    return step.planning() and {} or nil
+  end)
+  if not list then error(last, 0) end
+  local there = {}
+  for _, guest in ipairs(list) do there[guest.uuid] = guest end
+  return there
+end
+
+-- Each hypervisor is asked once, all at the same time; the guests of one that
+-- answers do not wait for another.
+local function looks(list)
+  local asked = {}
+  for _, ran in ipairs(list) do
+    asked[ran.uri] = asked[ran.uri] or task.spawn(function() return { pcall(look_at, ran.uri) } end)
+  end
+  return function(ran)
+    local seen = asked[ran.uri]:wait()
+    if not seen[1] then error(seen[2], 0) end
+    return seen[2][ran.uuid] or fail("invalid", ran.name, "its hypervisor does not know it any more", { gone = true })
+  end
+end
+
+-- One guest ----------------------------------------------------------------------
+
+--- Starts a guest that is off (one that was saved goes on from its image), lets a
+--- paused one go on, and leaves one that runs as it is.
+---@return table guest as its hypervisor shows it then
+function M.start_guest(guest)
+  if guest.state == "paused" then
+    ladder.ask(guest, "resume")
+    return guest:await{ states = { "running" }, deadline = inventory.setting("deadline") }
+  end
+  local off = ladder.is_off(guest) or step.planning() -- a plan's machine would be up again without its guests
+  return off and ladder.start(guest, inventory.setting("deadline")) or guest
+end
+
+-- What a guest's row calls ready, as a function that looks; nil: that it runs.
+local function look_for(row, name)
+  local ready = row and row.ready or "running"
+  if ready == "running" then return nil end
+  local port = ready:match("^tcp:(%d+)$")
+  if ready ~= "ssh" and not port then fail("invalid", name, string.format('ready = "%s" in its row is none of "running", "ssh" and "tcp:PORT"', ready)) end
+  if not row.address then fail("invalid", name, string.format('ready = "%s" needs an address in its row', ready)) end
+  if ready == "ssh" then return function() return guests.lets_in(row) end, ready end
+  local endpoint = (row.address:find(":", 1, true) and "[" .. row.address .. "]" or row.address) .. ":" .. port
+  return function()
+    local ok, answer = pcall(probe.tcp, endpoint, { deadline = PROBE })
+    return ok and answer.up
+  end, ready
+end
+
+--- Waits until a guest that runs is ready, as its row says (`ready`); one that is
+--- not in the time of its row (`ready_deadline`) raises.
+function M.wait_ready(guest, row)
+  local look, what = look_for(row, guest.name)
+  if not look then return end
+  local seconds = row.ready_deadline or READY
+  step.run(string.format("%s is ready: %s", guest.name, what), function()
+    if step.planning() then return "planned" end
+    if not until_seen(seconds, look) then
+      fail("timeout", guest.name, string.format("it runs and is not ready: no answer by %s in %g s (ready and ready_deadline in its row)", what, seconds))
+    end
+    return "ready"
+  end, { deadline = seconds })
+end
+
+-- What did not come to run again, in words.
+local function in_words(report)
+  local words = {}
+  for _, guest in ipairs(report.guests or {}) do
+    if guest.error then words[#words + 1] = guest.name .. ": " .. guest.error.message end
+  end
+  return table.concat(words, "; ")
+end
+M.in_words = in_words
+
+--- Starts what ran in a guest, as soon as it lets us in.
+---@param row table? the guest's
+---@param ran table[]|"lost"|nil
+function M.start_inside(row, ran)
+  if ran == "lost" then
+    fail("unreachable", row and row.name, string.format(
+      "it was started again; the line to it was cut before it said what ran in it, so nothing in it was started (%s)",
+      table.concat(walk.known(row and row.name), ", ")), { gone = true })
+  end
+  if not row or not ran or #ran == 0 then return end
+  if not step.planning() then until_seen(COMES_UP, function() return guests.lets_in(row) end) end
+  local report = task.deadline(COMES_UP * (1 + #ran), action.at, row.name, "create", { machine = row.name, ran = ran }, { call = "start_stack" })
+  if report.exit ~= 0 then
+    fail("internal", row.name, "not all that ran in it runs again: " .. in_words(report), { missing = report.missing })
+  end
+end
+
+-- A machine ----------------------------------------------------------------------
+
+-- Who is to come before a guest. A guest that it needs and that is not ready keeps
+-- it from being started; an earlier stage only has to have ended.
+local function turns(order)
+  local ended, ready, left, behind = {}, {}, {}, {}
+  for _, ran in ipairs(order.list) do
+    local stage = order.stage(ran)
+    ended[ran] = task.event()
+    if not left[stage] then
+      behind[#behind + 1], left[stage] = { stage = stage, over = task.event() }, 0
+    end
+    left[stage] = left[stage] + 1
+  end
+  local turn = {}
+  function turn.wait(ran)
+    for i, before in ipairs(behind) do
+      if before.stage == order.stage(ran) and i > 1 then behind[i - 1].over:wait() end
+    end
+    for _, needed in ipairs(order.needs(ran)) do
+      ended[needed]:wait()
+      if not ready[needed] then fail("busy", ran.name, string.format("not started: %s, which it needs, is not ready", needed.name)) end
+    end
+  end
+  function turn.over(ran, well)
+    local stage = order.stage(ran)
+    ready[ran], left[stage] = well, left[stage] - 1
+    ended[ran]:set()
+    for _, before in ipairs(behind) do
+      if before.stage == stage and left[stage] == 0 then before.over:set() end
+    end
+  end
+  return turn
+end
+
+-- What of a guest is still to be brought back after an error; nil where nothing
+-- ever can be.
+local function still_missing(ran, err)
+  if type(err) ~= "table" or not err.gone then
+    return { name = ran.name, uuid = ran.uuid, uri = ran.uri, inside = type(err) == "table" and err.missing or ran.inside }
+  end
+end
+
+local function start_one(ran, guest, machine, policy)
+  return step.run("start " .. guest.name, function()
+    local now, row = policy.start_ran(guest), walk.row(guest, machine)
+    policy.wait_ready(now, row)
+    policy.start_inside(row, ran.inside)
+    return now.state
+  end, { object = guest.uri .. " " .. guest.uuid })
+end
+
+-- Has the desk keep what is still to be brought back, and no more.
+local function tell(order, report)
+  if not order.kept or step.planning() then return end
+  local keep = {}
+  for key, value in pairs(order.kept) do keep[key] = value end
+  keep.ran = what_ran.with(what_ran.without(order.kept.ran, order.ran), report.missing)
+  if not what_ran.keep(order.machine, keep) then
+    step.warn("the caller has not said in time that it has kept what is still to be brought back: it may look again for guests that run")
+  end
+end
+
+--- Runs on a machine: starts those of what ran there that are off, and what ran
+--- in them.
+---@param order { machine: string, ran: table[], kept: table? }
+---@param policy table the steps of CREATE
+---@return { exit: integer, guests: table[], missing: table[] }
+function M.start(order, policy)
+  local report = { exit = 0, guests = {}, missing = {} }
+  local sequence = create_order.of(order.ran or {}, function(ran) return walk.row(ran, order.machine) end)
+  if step.planning() and #sequence.list > 1 then step.note("started in this order: " .. create_order.words(sequence)) end
+  local find, turn = looks(sequence.list), turns(sequence)
+  cancel_stack.all(sequence.list, function(ran)
+    local ok, state = pcall(function()
+      turn.wait(ran)
+      return start_one(ran, find(ran), order.machine, policy)
+    end)
+    if not ok then table.insert(report.missing, still_missing(ran, state)) end
+    turn.over(ran, ok)
+    if not ok then error(state, 0) end
+    return state
+  end, report)
+  tell(order, report)
+  return report
+end
+
+-- The desk -----------------------------------------------------------------------
+
+-- A machine that has just booted answers before it lets us in.
+local function enter(name, user)
+  if step.planning() or action.is_here(name) then return end
+  local last
+  local entered = until_seen(COMES_UP, function()
+    local ok, err = pcall(action.login, { machine = name, user = user })
+    last = err
+    return ok
+  end)
+  if not entered then error(last, 0) end
+end
+
+local function carry(name, user, kept)
+  enter(name, user)
+  return action.at(name, "create", { machine = name, ran = kept.ran, kept = kept }, { call = "start_stack", user = user })
+end
+
+-- A plan cannot enter a machine that would only then be woken.
+local function plan_alone(name, kept)
+  local sequence = create_order.of(kept.ran, function(ran) return walk.row(ran, name) end)
+  step.would(string.format("start on %s, when it is up: %s", name, create_order.words(sequence)))
+  return { exit = 0, guests = {} }
+end
+
+local function not_all(order, told, kind, why, cause)
+  local message = "not all that ran on it runs again: " .. why
+  return { exit = 1, state = told.state, seen_by = told.seen_by, text = told.text .. "; " .. message .. "; the same again goes on with it",
+    error = cause or { kind = kind, op = "create", host = order.machine.name, message = message } }
+end
+
+--- Starts what the CANCEL of a machine that is up has taken down, as it was kept.
+---@param told targets.End how the machine came up
+---@return targets.End
+function M.bring_back(order, told, target)
+  local name = order.machine.name
+  local kept = what_ran.kept(name)
+  if not kept or #(kept.ran or {}) == 0 then
+    told.text = told.text .. "; no CANCEL has left anything to be brought back on it"
+    return told
+  end
+  local ok, back = pcall(carry, name, order.itself and target.user or nil, kept)
+  if not ok and step.planning() then ok, back = true, plan_alone(name, kept) end
+  if not ok then return not_all(order, told, "internal", tostring(back.message or back), back) end
+  if back.exit ~= 0 then return not_all(order, told, "internal", in_words(back)) end
+  told.text = string.format("%s; what ran on it %s again: %s", told.text, step.planning() and "would run" or "runs", targets.names(kept.ran))
+  told.data = { guests = back.guests }
+  return told
+end
+
+return M
