@@ -7,7 +7,6 @@
 --     order.needs(order.list[3])  --> the guests that must be ready before
 --     order.stage(order.list[3])  --> 1
 
-local targets = require "targets"
 local what_ran = require "what_ran"
 
 local M = {}
@@ -38,22 +37,13 @@ local function needs_of(list, row_of)
   return needs
 end
 
-local function circle(path, guest)
-  local words = {}
-  for i = path[guest], #path do words[#words + 1] = path[i].name end
-  words[#words + 1] = guest.name
-  targets.refuse("these wait for each other: " .. table.concat(words, " needs ") .. "; see after in their rows")
-end
-
--- Puts guest into the list behind all that it needs.
-local function put(guest, needs, list, placed, path)
-  if placed[guest] then return end
-  if path[guest] then circle(path, guest) end
-  path[#path + 1] = guest
-  path[guest] = #path
-  for _, needed in ipairs(needs[what_ran.id(guest)]) do put(needed, needs, list, placed, path) end
-  path[#path], path[guest] = nil, nil
-  placed[guest], list[#list + 1] = true, guest
+-- Puts guest into the list behind all that it needs. The inventory has no machines
+-- that wait for each other.
+local function put(guest, needs, list, met)
+  if met[guest] then return end
+  met[guest] = true
+  for _, needed in ipairs(needs[what_ran.id(guest)]) do put(needed, needs, list, met) end
+  list[#list + 1] = guest
 end
 
 -- A guest is of no later stage than those that need it.
@@ -70,14 +60,14 @@ end
 ---@field needs fun(guest: table): table[]
 ---@field stage fun(guest: table): number
 
---- The order of what ran on one machine; those that wait for each other are refused.
+--- The order of what ran on one machine.
 ---@param list table[] as what_ran.kept has them
 ---@param row_of fun(guest: table): table? its row in the inventory
 ---@return create.Order
 function M.of(list, row_of)
-  local needs, sorted, placed, stages, place = needs_of(list, row_of), {}, {}, {}, {}
+  local needs, sorted, met, stages, place = needs_of(list, row_of), {}, {}, {}, {}
   for _, guest in ipairs(list) do
-    put(guest, needs, sorted, placed, {})
+    put(guest, needs, sorted, met)
     stages[guest] = (row_of(guest) or {}).stage or LAST
   end
   pull_forward(sorted, needs, stages)

@@ -125,6 +125,21 @@ local function in_words(report)
 end
 M.in_words = in_words
 
+-- A plan cannot enter a machine that would only then be up.
+local function plan_alone(name, ran)
+  local sequence = create_order.of(ran, function(guest) return walk.row(guest, name) end)
+  step.would(string.format("start on %s, when it is up: %s", name, create_order.words(sequence)))
+  return { exit = 0, guests = {} }
+end
+
+local function start_there(row, ran)
+  if not step.planning() then until_seen(COMES_UP, function() return guests.lets_in(row) end) end
+  local ok, report = pcall(task.deadline, COMES_UP * (1 + #ran), action.at, row.name, "create", { machine = row.name, ran = ran }, { call = "start_stack" })
+  if ok then return report end
+  if step.planning() then return plan_alone(row.name, ran) end
+  error(report, 0)
+end
+
 --- Starts what ran in a guest, as soon as it lets us in.
 ---@param row table? the guest's
 ---@param ran table[]|"lost"|nil
@@ -135,8 +150,7 @@ function M.start_inside(row, ran)
       table.concat(walk.known(row and row.name), ", ")), { gone = true })
   end
   if not row or not ran or #ran == 0 then return end
-  if not step.planning() then until_seen(COMES_UP, function() return guests.lets_in(row) end) end
-  local report = task.deadline(COMES_UP * (1 + #ran), action.at, row.name, "create", { machine = row.name, ran = ran }, { call = "start_stack" })
+  local report = start_there(row, ran)
   if report.exit ~= 0 then
     fail("internal", row.name, "not all that ran in it runs again: " .. in_words(report), { missing = report.missing })
   end
@@ -220,7 +234,7 @@ function M.start(order, policy)
       turn.wait(ran)
       return start_one(ran, find(ran), order.machine, policy)
     end)
-    if not ok then table.insert(report.missing, still_missing(ran, state)) end
+    if not ok then report.missing[#report.missing + 1] = still_missing(ran, state) end
     turn.over(ran, ok)
     if not ok then error(state, 0) end
     return state
@@ -248,13 +262,6 @@ local function carry(name, user, kept)
   return action.at(name, "create", { machine = name, ran = kept.ran, kept = kept }, { call = "start_stack", user = user })
 end
 
--- A plan cannot enter a machine that would only then be woken.
-local function plan_alone(name, kept)
-  local sequence = create_order.of(kept.ran, function(ran) return walk.row(ran, name) end)
-  step.would(string.format("start on %s, when it is up: %s", name, create_order.words(sequence)))
-  return { exit = 0, guests = {} }
-end
-
 local function not_all(order, told, kind, why, cause)
   local message = "not all that ran on it runs again: " .. why
   return { exit = 1, state = told.state, seen_by = told.seen_by, text = told.text .. "; " .. message .. "; the same again goes on with it",
@@ -272,7 +279,7 @@ function M.bring_back(order, told, target)
     return told
   end
   local ok, back = pcall(carry, name, order.itself and target.user or nil, kept)
-  if not ok and step.planning() then ok, back = true, plan_alone(name, kept) end
+  if not ok and step.planning() then ok, back = true, plan_alone(name, kept.ran) end
   if not ok then return not_all(order, told, "internal", tostring(back.message or back), back) end
   if back.exit ~= 0 then return not_all(order, told, "internal", in_words(back)) end
   told.text = string.format("%s; what ran on it %s again: %s", told.text, step.planning() and "would run" or "runs", targets.names(kept.ran))

@@ -71,9 +71,13 @@ local function counts(wanted)
 end
 
 -- What is down after this run, as far as it is now: guests that were rebooted are
--- back already.
+-- back already, and one that was paused or saved goes on with all that runs in it.
 local function down(order, report)
-  local method = order.wanted.method
+  local method, asleep = order.wanted.method, {}
+  if method == "pause" or method == "suspend" then
+    for i, guest in ipairs(report.ran or {}) do asleep[i] = { name = guest.name, uuid = guest.uuid, uri = guest.uri } end
+    return asleep
+  end
   if order.wanted.self or method ~= "reboot" and method ~= "reset" then return report.ran end
   local back = {}
   for _, guest in ipairs(report.guests or {}) do
