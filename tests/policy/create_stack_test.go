@@ -303,4 +303,3 @@ func TestWhatRanIsKeptWhereverACancelIsKilled(t *testing.T) {
 		s.world.Close()
 	}
 }
-
