@@ -41,7 +41,7 @@ WantedBy=multi-user.target
 
 const hypervisorDriver = `-- hv: the guests of this test
 local M = {}
-M.head = { what = "the guests of this test", runs = { "hv" }, source = "this test", tested = "in this test" }
+M.head = { what = "the guests of this test", runs = { "hv" }, source = "this test", tested = "real tool: of this test" }
 M.type = "qemu"
 M.asks = "signal"
 M.states = { running = "running", off = "off" }
@@ -100,7 +100,7 @@ func TestTheServiceTakesTheGuestsDownAndBringsThemBack(t *testing.T) {
 		t.Fatalf("going down: %s\n%s", down, r.ConsoleLog())
 	}
 	r.PowerOn(t)
-	for end := time.Now().Add(30 * time.Second); !strings.Contains(r.Run(t, "systemctl is-active ctys-guests-start || true"), "active"); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); r.Run(t, "systemctl is-active ctys-guests-start || true") != "active"; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("not brought back: %s", r.Run(t, "journalctl --no-pager -u ctys-guests-start"))
 		}
