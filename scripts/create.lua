@@ -69,6 +69,7 @@ function M.orders(request, wanted, machine)
   local orders = {}
   for i, target in ipairs(steps.senders(request, wanted, machine)) do
     local order = steps.order(request, wanted, machine, target)
+    if wanted.stack then stacks.check(order.machine.name) end
     orders[i] = { name = order.machine.name, order = order, target = target }
   end
   return orders
@@ -203,7 +204,7 @@ function M.start_stack(order) return stacks.start(order, M) end
 M.start_ran = stacks.start_guest
 
 --- Waits until it is ready, as its row says, before what needs it is started.
-M.wait_ready = stacks.wait_ready
+M.wait_ready = require "create_ready".wait
 
 --- What ran in it, as soon as it lets us in.
 M.start_inside = stacks.start_inside

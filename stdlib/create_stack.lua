@@ -11,34 +11,18 @@ local cancel_stack = require "cancel_stack"
 local create_order = require "create_order"
 local guests = require "cancel_guest"
 local ladder = require "ladder"
+local readiness = require "create_ready"
 local targets = require "targets"
 local walk = require "walk"
 local what_ran = require "what_ran"
 
 local M = {}
 
--- How long a guest may take until it is ready, where its row does not say; until
--- a machine that was started lets us in; until a hypervisor answers after a boot.
-local READY, COMES_UP, HYPERVISOR = 300, 300, 120
+-- How long a machine that was started may take until it lets us in, and a
+-- hypervisor until it answers after a boot.
+local COMES_UP, HYPERVISOR = 300, 120
 
--- Seconds between two looks; what one probe may take.
-local LOOK_EVERY, PROBE = 2, 1
-
-local function fail(kind, name, message, fields)
-  local err = fields or {}
-  err.kind, err.op, err.host, err.message = kind, "create", name, message
-  error(err, 0)
-end
-
--- Calls look again and again until it gives something or the time is over.
-local function until_seen(seconds, look)
-  local finish = task.now() + seconds
-  while true do
-    local seen = look()
-    if seen or task.now() >= finish then return seen end
-    task.sleep(LOOK_EVERY)
-  end
-end
+local fail, until_seen = readiness.fail, readiness.until_seen
 
 -- What a machine carries ---------------------------------------------------------
 
@@ -83,36 +67,6 @@ function M.start_guest(guest)
   end
   local off = ladder.is_off(guest) or step.planning() -- a plan's machine would be up again without its guests
   return off and ladder.start(guest, inventory.setting("deadline")) or guest
-end
-
--- What a guest's row calls ready, as a function that looks; nil: that it runs.
-local function look_for(row, name)
-  local ready = row and row.ready or "running"
-  if ready == "running" then return nil end
-  local port = ready:match("^tcp:(%d+)$")
-  if ready ~= "ssh" and not port then fail("invalid", name, string.format('ready = "%s" in its row is none of "running", "ssh" and "tcp:PORT"', ready)) end
-  if not row.address then fail("invalid", name, string.format('ready = "%s" needs an address in its row', ready)) end
-  if ready == "ssh" then return function() return guests.lets_in(row) end, ready end
-  local endpoint = (row.address:find(":", 1, true) and "[" .. row.address .. "]" or row.address) .. ":" .. port
-  return function()
-    local ok, answer = pcall(probe.tcp, endpoint, { deadline = PROBE })
-    return ok and answer.up
-  end, ready
-end
-
---- Waits until a guest that runs is ready, as its row says (`ready`); one that is
---- not in the time of its row (`ready_deadline`) raises.
-function M.wait_ready(guest, row)
-  local look, what = look_for(row, guest.name)
-  if not look then return end
-  local seconds = row.ready_deadline or READY
-  step.run(string.format("%s is ready: %s", guest.name, what), function()
-    if step.planning() then return "planned" end
-    if not until_seen(seconds, look) then
-      fail("timeout", guest.name, string.format("it runs and is not ready: no answer by %s in %g s (ready and ready_deadline in its row)", what, seconds))
-    end
-    return "ready"
-  end, { deadline = seconds })
 end
 
 -- What did not come to run again, in words.
@@ -213,7 +167,8 @@ local function tell(order, report)
   if not order.kept or step.planning() then return end
   local keep = {}
   for key, value in pairs(order.kept) do keep[key] = value end
-  keep.ran = what_ran.with(what_ran.without(order.kept.ran, order.ran), report.missing)
+  local left = what_ran.with(what_ran.without(order.kept.ran, order.ran), report.missing)
+  keep.ran = #left > 0 and left or nil
   if not what_ran.keep(order.machine, keep) then
     step.warn("the caller has not said in time that it has kept what is still to be brought back: it may look again for guests that run")
   end
@@ -244,6 +199,21 @@ function M.start(order, policy)
 end
 
 -- The desk -----------------------------------------------------------------------
+
+--- What can be refused before the machine is woken: a row of which nobody knows
+--- when its guest is ready.
+function M.check(name)
+  local kept = what_ran.kept(name)
+  local function check(host, list)
+    for _, ran in ipairs(type(list) == "table" and list or {}) do
+      local row = walk.row(ran, host)
+      local ok, err = pcall(readiness.look_for, row, ran.name)
+      if not ok then targets.invalid(string.format('CREATE: "STACK": %s: %s', ran.name, err.message)) end
+      check(row and row.name or "", ran.inside)
+    end
+  end
+  check(name, kept and kept.ran)
+end
 
 -- A machine that has just booted answers before it lets us in.
 local function enter(name, user)

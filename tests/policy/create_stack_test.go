@@ -226,6 +226,21 @@ func TestStackIsForMachines(t *testing.T) {
 	stacked(t).refused("kvm", "create", "l:web1,stack", primitives.Invalid, "\"stack\"")
 }
 
+// A row of which nobody knows when its guest is ready is found before anything is
+// woken.
+func TestAWrongRowIsFoundBeforeAnythingIsWoken(t *testing.T) {
+	for _, ready := range []string{`ready = "http"`, `ready = "tcp:"`, `ready = 5`, `ready = "ssh", ready_deadline = "soon"`} {
+		s := stacked(t)
+		s.exits(s.cancel("pm", "self,poweroff:0", "host01"), 0)
+		s.rows["in2"] = ready
+		exit, err := s.form("pm", "create", "stack,l:host01")
+		if err == nil || !strings.Contains(err.Error(), "in2: ") || !strings.Contains(err.Error(), "in its row") {
+			t.Errorf("%s: exit %d, %v", ready, exit, err)
+		}
+		s.off("host01")
+	}
+}
+
 // A plan prints the order, whether or not the machine is up.
 func TestAPlanPrintsTheOrderOfTheStack(t *testing.T) {
 	for _, subopts := range []string{"poweroff:0", "self,poweroff:0"} {
