@@ -205,6 +205,16 @@ func TestWhatRanStaysKeptUntilItIsBroughtBack(t *testing.T) {
 	s.off("web1")
 }
 
+// What was kept last counts, by whichever name the machine was reached.
+func TestWhatRanIsFoundByTheNameOrTheAddress(t *testing.T) {
+	s := stacked(t)
+	for _, target := range []string{"host01", "10.1.0.1", "host01", "10.1.0.1"} {
+		s.exits(s.cancel("pm", "self,poweroff:0", target), 0)
+		s.exits(s.create("pm", "stack,l:host01"), 0)
+		s.powered("db1", "web1", "web2", "box1")
+	}
+}
+
 // A guest that its host starts by itself is not started twice, and one that is gone
 // is told once.
 func TestWhatRunsOrIsGoneIsNotStarted(t *testing.T) {
