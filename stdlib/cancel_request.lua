@@ -68,6 +68,7 @@ function M.order(request, wanted, target)
     desk = caller,
     has_bmc = row ~= nil and row.bmc ~= nil,
     waker = row and row.waker,
+    kept = require "what_ran".kept(target.name),
   }
 end
 
