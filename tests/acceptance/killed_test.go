@@ -39,7 +39,7 @@ func TestKilledOnRealGuests(t *testing.T) {
 				}
 			}
 			if test.agent {
-				h.Run(t, "kill -KILL $(pgrep -f 'ctys[^ ]* agent') && ! pgrep -f 'ctys[^ ]* agent'")
+				h.Run(t, "kill -KILL $(pgrep -f 'ctys[^ ]* agent') && while pgrep -f 'ctys[^ ]* agent'; do sleep 0.01; done")
 			}
 			c.end()
 			o.calls(t, "resume").exits(t, 0)
