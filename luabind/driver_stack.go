@@ -86,7 +86,7 @@ func Drivers(path []fs.FS) []string {
 			continue
 		}
 		for _, entry := range entries {
-			if name, isLua := strings.CutSuffix(entry.Name(), ".lua"); isLua && !entry.IsDir() {
+			if name, isLua := strings.CutSuffix(entry.Name(), ".lua"); isLua && !entry.IsDir() && !isTest(name) {
 				found[name] = true
 			}
 		}
