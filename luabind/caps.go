@@ -97,6 +97,7 @@ type Shutdown interface {
 // Stack speaks to hypervisors.
 type Stack interface {
 	Hypervisors(ctx context.Context, host string) ([]stack.Hypervisor, error)
+	Managers(ctx context.Context, host string) ([]stack.Manager, error)
 	List(ctx context.Context, uri string) ([]stack.Guest, error)
 	Inspect(ctx context.Context, guest stack.Ref) (stack.Guest, error)
 	Shutdown(ctx context.Context, guest stack.Ref, mode stack.Mode) error

@@ -86,7 +86,7 @@ func Drivers(path []fs.FS) []string {
 			continue
 		}
 		for _, entry := range entries {
-			if name, isLua := strings.CutSuffix(entry.Name(), ".lua"); isLua && !entry.IsDir() {
+			if name, isLua := strings.CutSuffix(entry.Name(), ".lua"); isLua && !entry.IsDir() && !isTest(name) {
 				found[name] = true
 			}
 		}
@@ -203,6 +203,11 @@ func probeDriver(ctx context.Context, script *driverScript) stack.Hypervisor {
 	}
 	hypervisor.Version, hypervisor.Problem = version, err
 	return hypervisor
+}
+
+// Managers is Stack.
+func (s *drivenStack) Managers(ctx context.Context, host string) ([]stack.Manager, error) {
+	return s.spoken.Managers(ctx, host)
 }
 
 // List is Stack.

@@ -31,39 +31,6 @@ func (e *ScriptError) Error() string {
 // Unwrap gives the Go error that the value stands for, if any.
 func (e *ScriptError) Unwrap() error { return e.Cause }
 
-// ExitError is an error that says with which code the program is to end, where
-// its kind alone would say another.
-type ExitError struct {
-	Err  error
-	Exit int
-}
-
-// Error gives the message of the error itself.
-func (e *ExitError) Error() string { return e.Err.Error() }
-
-// Unwrap gives the error itself.
-func (e *ExitError) Unwrap() error { return e.Err }
-
-// ExitOf is the exit code that an error asks for: an ExitError's, or the field
-// exit of an error value that a script raised. 0 leaves it to the kind, as does
-// a field that is no exit code.
-func ExitOf(err error) int {
-	var own *ExitError
-	if errors.As(err, &own) {
-		return own.Exit
-	}
-	var script *ScriptError
-	if errors.As(err, &script) {
-		if table, ok := script.Value.(*lua.LTable); ok {
-			exit, _ := table.RawGetString("exit").(lua.LNumber)
-			if exit > 0 && exit <= 255 && exit == lua.LNumber(int(exit)) {
-				return int(exit)
-			}
-		}
-	}
-	return 0
-}
-
 // kindOf finds the kind also of what the runtime itself stops a script with.
 func kindOf(err error) primitives.Kind {
 	var script *ScriptError

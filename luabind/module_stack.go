@@ -35,6 +35,14 @@ func (rt *Runtime) stackModule() *Module {
 					}},
 			},
 			{
+				Name: "managers", Help: "The cluster managers of a host and the guests that each keeps running. One that exists and does not answer is in the list, with a problem.",
+				Options: []Param{{Name: "host", Type: String, Help: "through SSH; this machine where left out"}},
+				Result:  `a list of {name="pacemaker"|"proxmox-ha", owns={{guest=its hypervisor's name for it, resource=its manager's}, …}, problem=…}`, Errors: stackErrors,
+				Example: `for _, m in ipairs(stack.managers()) do print(m.name, #m.owns) end`,
+				Op: &Operation{Effect: Read, Object: rt.stackHost,
+					Do: func(ctx context.Context, c *Call) (any, error) { return rt.caps.Stack.Managers(ctx, c.String("host")) }},
+			},
+			{
 				Name: "list", Help: "All guests of a hypervisor, running or not.",
 				Options: []Param{{Name: "uri", Type: String, Required: true}},
 				Result:  "a list of guest handles", Errors: stackErrors,
@@ -46,7 +54,7 @@ func (rt *Runtime) stackModule() *Module {
 		},
 		Handles: []HandleType{{
 			Name:    "guest",
-			Help:    "A guest: uri, uuid, name, type, state, id, persistent, autostart, agent, asks (the mode to ask it with; nil: as is usual for its type), macs, addresses, witness as they were seen at the time `at`.",
+			Help:    "A guest: uri, uuid, name, type, state, id, persistent, autostart, agent, asks (the mode to ask it with; nil: as is usual for its type), managed_by (a cloud that its definition names as its owner), macs, addresses, witness as they were seen at the time `at`.",
 			Methods: rt.guestMethods(),
 		}},
 	}
@@ -60,7 +68,7 @@ func (rt *Runtime) stackHost(c *Call) string {
 }
 
 // guestModes are the ways in which a guest is asked.
-var guestModes = []string{string(stack.ModeACPI), string(stack.ModeAgent), string(stack.ModeInitctl), string(stack.ModeSignal), string(stack.ModeParavirt)}
+var guestModes = []string{string(stack.ModeACPI), string(stack.ModeAgent), string(stack.ModeInitctl), string(stack.ModeSignal), string(stack.ModeSystemd), string(stack.ModeParavirt)}
 
 func (rt *Runtime) guestMethods() []Function {
 	mode := Param{Name: "mode", Type: String, Required: true, OneOf: guestModes, Help: "there is no default on purpose"}

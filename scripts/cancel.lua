@@ -115,9 +115,8 @@ function M.carry_out(order, report, way)
   if order.wanted.self then
     local ok, err = pcall(M.take_down, order, report, way)
     if not ok then machines.not_taken_down(order, report, err) end
-  elseif way then
-    report.receipt = M.tell(order, report)
   end
+  if report.receipt == nil then report.receipt = M.tell(order, report) end
   return report
 end
 
@@ -133,6 +132,7 @@ end
 
 --- Cancels what runs here, all at once.
 function M.stack(order, report, list)
+  require "what_ran".tell(order, report)
   order.waves, order.carry = stacks.waves(list), M.look_inside(order, list)
   stacks.each(order, list, function(guest) return M.guest(guest, order) end, report)
   report.ran = journal.keep("ran in the guests of " .. order.machine, function() return guests.note_inside(report.ran, order) end)

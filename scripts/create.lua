@@ -12,6 +12,7 @@
 local grammar = require "create_grammar"
 local observe = require "observe"
 local power = require "power"
+local stacks = require "create_stack"
 local steps = require "create_steps"
 local targets = require "targets"
 
@@ -23,6 +24,7 @@ M.head = {
   examples = {
     "ctys -t pm -a create=wol,l:lab02",
     "ctys -t pm -a create=reuse,l:lab02,broadcast:192.168.3.255:4711,console:cli lab01",
+    "ctys -t pm -a create=stack,l:lab02",
     "ctys -t kvm -a create=l:web1,ping:off lab01",
   },
   grammar = "create_grammar",
@@ -67,6 +69,7 @@ function M.orders(request, wanted, machine)
   local orders = {}
   for i, target in ipairs(steps.senders(request, wanted, machine)) do
     local order = steps.order(request, wanted, machine, target)
+    if wanted.stack then stacks.check(order.machine.name) end
     orders[i] = { name = order.machine.name, order = order, target = target }
   end
   return orders
@@ -102,11 +105,18 @@ end
 function M.confirm(order, told, target)
   if (told.exit or 0) ~= 0 then return told end
   local refused = M.lets_in(order, told, target)
+  if not refused and order.wanted.stack then
+    told = M.bring_back(order, told, target)
+    refused = (told.exit or 0) ~= 0 and told or nil
+  end
   if refused or not steps.wants_console(order.wanted) then return refused or told end
   local ok, err = pcall(M.console, order, told, target)
   if ok then return told end
   return { exit = 1, state = told.seen_by and told.state or "unknown", seen_by = told.seen_by, text = told.text .. "; no console: " .. tostring(err.message or err), error = err }
 end
+
+--- STACK: what the machine's CANCEL has taken down, as far as it was kept here.
+function M.bring_back(order, told, target) return stacks.bring_back(order, told, target) end
 
 --- SSHPING with a USER: whether that account is let in.
 function M.lets_in(order, told, target)
@@ -184,6 +194,20 @@ end
 function M.sent(order, report)
   return steps.sent(order, report)
 end
+
+-- The stack ------------------------------------------------------------------
+
+--- Runs on a machine: starts again what ran there, in the reverse of CANCEL's order.
+function M.start_stack(order) return stacks.start(order, M) end
+
+--- One guest of it: started, or let go on.
+M.start_ran = stacks.start_guest
+
+--- Waits until it is ready, as its row says, before what needs it is started.
+M.wait_ready = require "create_ready".wait
+
+--- What ran in it, as soon as it lets us in.
+M.start_inside = stacks.start_inside
 
 -- A guest --------------------------------------------------------------------
 

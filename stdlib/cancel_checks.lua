@@ -3,9 +3,10 @@
 --     local checks = require "cancel_checks"
 --     checks.stack(order, list)    -- raises: exit 3, with the guest's name
 --
--- A guest that carries the ctys that was called, one that a cluster manager
--- starts again, one that a reboot would lose.
+-- A guest that carries the ctys that was called, one that a reboot would lose; one
+-- that a cluster manager starts again is looked for by stdlib/cancel_managed.lua.
 
+local managed = require "cancel_managed"
 local targets = require "targets"
 local walk = require "walk"
 
@@ -73,13 +74,6 @@ function M.last(order, list)
   end
 end
 
-local function refuse_if_managed(order, row)
-  if not row.managed_by then return end
-  local message = string.format("%s is managed by %s, which would start it again", row.name, row.managed_by)
-  if not order.yes and not step.planning() then targets.refuse(message .. ": stop it there first, or add --yes") end
-  step.warn(message)
-end
-
 local function refuse_xen(guest)
   if guest.type == "xen" and not step.planning() then
     targets.refuse(guest.name .. " is a Xen domain: not in this version; --plan shows what it would do")
@@ -91,9 +85,13 @@ function M.is_lost_when_off(guest)
   return not guest.persistent and guest.type ~= "xen"
 end
 
+-- Whether the guests are taken down and started again.
+local function reboots(wanted)
+  return wanted.method == "reboot" or wanted.method == "reset" or wanted.self and wanted.level == 6
+end
+
 local function refuse_transient(order, guest)
-  local reboots = order.wanted.method == "reboot" or order.wanted.method == "reset"
-  if not reboots or not M.is_lost_when_off(guest) or order.wanted.force and order.wanted.self then return end
+  if not reboots(order.wanted) or not M.is_lost_when_off(guest) or order.wanted.force and order.wanted.self then return end
   local message = guest.name .. " is transient: once off, its hypervisor has forgotten it and nothing can start it again"
   if not step.planning() then targets.refuse(message .. "; define it there first (virsh define), or say POWEROFF") end
   step.warn(message)
@@ -145,18 +143,17 @@ end
 --- What is refused for what runs here, and by the inventory in it, before
 --- anything is touched.
 function M.stack(order, list)
-  for _, guest in ipairs(walk.not_off(list)) do
+  local on, inner = walk.not_off(list), {}
+  for _, guest in ipairs(on) do
     local row = walk.row(guest, order.machine)
     local inside = desk_in(order, guest, row)
     if inside then refuse_if_inside(order, inside) end
     refuse_xen(guest)
     refuse_transient(order, guest)
     refuse_unsaved(order, guest)
-    if row then refuse_if_managed(order, row) end
-    for _, inner in ipairs(row and not order.checked and M.rows_in(row.name) or {}) do
-      refuse_if_managed(order, inner)
-    end
+    for _, within in ipairs(row and not order.checked and M.rows_in(row.name) or {}) do inner[#inner + 1] = within end
   end
+  managed.check(order, on, inner)
 end
 
 return M

@@ -101,6 +101,22 @@ local function wol_needs_an_end_to_wake_from(parsed, _, refuse)
   end
 end
 
+-- Where the machine goes down too, INIT takes the guests down before it, which
+-- FORCE can do.
+local function force_acts_inside_nobody(parsed, context, refuse)
+  if not (parsed.force and parsed.init and subopts.is_vm(context.type)) then return end
+  local goes_down = parsed.self and (parsed.init <= 1 or parsed.init == 6)
+  if not goes_down then
+    refuse("INIT acts inside the guests, where FORCE asks nothing: leave FORCE out, or say POWEROFF or REBOOT", "init", "force")
+  end
+end
+
+local function client_takes_nothing_down(parsed, _, refuse)
+  if not parsed.client then return end
+  if parsed.self then refuse("CLIENT closes consoles only, and SELF takes the machine down: leave one of them out", "client", "self") end
+  if parsed.wol then refuse("CLIENT closes consoles only, after which there is nobody to wake: leave one of them out", "client", "wol") end
+end
+
 local function self_needs_a_target(parsed, context, refuse)
   if parsed.self and context.targets == 0 then
     refuse("SELF needs the target typed, localhost too", "self")
@@ -112,7 +128,7 @@ M.grammar = subopts.grammar{
   action = "cancel",
   keys = subopts.with_addresses(keys),
   groups = { method = { required = true, what = "a method" } },
-  rules = { all_or_an_address, force_needs_self_for_pm, wol_needs_an_end_to_wake_from, self_needs_a_target },
+  rules = { all_or_an_address, force_needs_self_for_pm, force_acts_inside_nobody, client_takes_nothing_down, wol_needs_an_end_to_wake_from, self_needs_a_target },
 }
 
 local function number_of(value)
@@ -129,7 +145,14 @@ local function viewers_of(parsed, type)
   return parsed.client and "client" or parsed.both and "both" or "server"
 end
 
+local no_viewers = {
+  client = "CLIENT: a console of ctys ends with the terminal or window that it was opened in, so there is none to close; the guests are left alone",
+  both = "BOTH: a console of ctys ends with the terminal or window that it was opened in, so there is none to close; the guests are cancelled",
+}
+
 local function hints_for(parsed, type)
+  local viewers = no_viewers[viewers_of(parsed, type)]
+  if viewers then return { viewers } end
   if type == "pm" and parsed.init and not parsed.self then
     if parsed.init >= 2 and parsed.init <= 5 then
       return { "INIT:" .. parsed.init .. " without SELF changes nothing: run levels 2 to 5 leave what runs on the machine alone; add SELF to change the machine's own" }

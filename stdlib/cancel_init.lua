@@ -5,7 +5,6 @@ local goal = require "goal"
 local goals = require "cancel_goal"
 local guests = require "cancel_guest"
 local ladder = require "ladder"
-local reboot = require "cancel_reboot"
 local walk = require "walk"
 
 local M = {}
@@ -41,7 +40,7 @@ function M.guest(guest, order, deadline)
   elseif level == 6 then
     local seen = goal.rebooted(row.name, before, finish - task.now(), goals.boot_id_of(row.name))
     if seen.exit then fail(guest, "internal", seen.text) end
-    reboot.start_inside(row, guests.ran_in(guest, order))
+    require "create".start_inside(row, guests.ran_in(guest, order))
     return "rebooted"
   end
   return "told to go to run level " .. level

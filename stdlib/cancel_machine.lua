@@ -5,6 +5,7 @@ local requests = require "cancel_request"
 local stacks = require "cancel_stack"
 local targets = require "targets"
 local walk = require "walk"
+local what_ran = require "what_ran"
 
 local M = {}
 
@@ -162,19 +163,15 @@ end
 --- started during the delay, or the way back was lost.
 function M.call_off(order) say(order, "was called off") end
 
--- How long the caller may take to have what it is told on disk.
-local RECEIPT = 5
-
---- What the caller has on disk before the machine goes: how it ended so far, and
---- how it is woken. False where the caller does not say so.
+--- What the caller has on disk before the machine goes, or when its stack has gone:
+--- how it ended so far, how it is woken, and what ran. False where the caller does
+--- not say so.
 function M.tell(order, report)
-  local row, keep = inventory.machine(order.machine) or {}, nil
-  if report.way_back then
-    keep = { way_back = report.way_back, ran = report.ran, method = order.wanted.method, address = row.address, mac = row.mac }
-  end
-  local told = journal.receipt{ deadline = RECEIPT, keep = keep, machine = not action.here() and order.machine or nil,
-    report = { exit = 0, boot_id = report.boot_id, slept = report.slept, ran = report.ran, guests = report.guests, way_back = report.way_back, unarmed = report.unarmed } }
-  if not told then step.warn("the caller has not said in " .. RECEIPT .. " s that it has what it needs to know" .. (keep and ", the way back among it" or "")) end
+  local keep = what_ran.record(order, report)
+  if not keep and (report.barred or not order.wanted.self) then return nil end
+  local told = what_ran.keep(order.machine, keep,
+    { exit = 0, boot_id = report.boot_id, slept = report.slept, ran = report.ran, guests = report.guests, way_back = report.way_back, unarmed = report.unarmed })
+  if not told then step.warn("the caller has not said in 5 s that it has what it needs to know" .. (report.way_back and ", the way back among it" or "")) end
   return told
 end
 

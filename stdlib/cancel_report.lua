@@ -47,7 +47,8 @@ end
 function M.cancelled(order, told)
   local count = #(told.guests or {})
   if requests.method(order.wanted) == "leave" then
-    return { state = "left alone", text = string.format("%s: run level %d leaves what runs there alone", order.machine, order.wanted.level), data = { guests = told.guests } }
+    local why = order.wanted.viewers == "client" and "no console is open that ctys keeps" or string.format("run level %d leaves what runs there alone", order.wanted.level)
+    return { state = "left alone", text = order.machine .. ": " .. why, data = { guests = told.guests } }
   end
   if step.planning() then
     return { state = "stack would be cancelled", text = count == 0 and nothing(order, "runs") or "guests: " .. targets.names(told.guests) }

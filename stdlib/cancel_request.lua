@@ -25,8 +25,6 @@ end
 --- What this version does not do is refused before anything is contacted.
 function M.in_this_version(wanted)
   require "choose".in_this_version(wanted.type)
-  if wanted.viewers == "client" then targets.invalid('CANCEL: "CLIENT": not in this version, which keeps no consoles open') end
-  if wanted.viewers == "both" and not step.planning() then targets.invalid('CANCEL: "BOTH": not in this version, which keeps no consoles open; say SERVER') end
 end
 
 local function is_target(row, target)
@@ -70,6 +68,7 @@ function M.order(request, wanted, target)
     desk = caller,
     has_bmc = row ~= nil and row.bmc ~= nil,
     waker = row and row.waker,
+    kept = require "what_ran".kept(target.name),
   }
 end
 
@@ -84,6 +83,7 @@ end
 
 --- What the method does to each guest: the name of a step of CANCEL.
 function M.method(wanted)
+  if wanted.viewers == "client" then return "leave" end
   if wanted.method == "reboot" or wanted.method == "reset" then return wanted.self and "shut_down" or "reboot" end
   if wanted.method == "init" then return M.init_of_guests(wanted) end
   if wanted.method == "pause" or wanted.method == "suspend" then return wanted.method end

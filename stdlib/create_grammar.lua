@@ -8,7 +8,7 @@
 --
 --     CREATE = [<address>] [REUSE|CONNECT|RECONNECT|RESUME] [WOL[:delay]] [IPMI]
 --              [BROADCAST:<addr>[:<port>] [PORT:<n>] [BMAC:<mac>] | IF:<interface>]
---              [PING:ON|OFF|n%s] [SSHPING:ON|OFF|n%s] [WAITC:s] [WAITS:s] [STACKCHECK:…]
+--              [STACK] [PING:ON|OFF|n%s] [SSHPING:ON|OFF|n%s] [WAITC:s] [WAITS:s] [STACKCHECK:…]
 --              [CONSOLE:CLI|XTERM|GTERM|EMACS|EMACSA|VNC|SOL|VM|NONE] [USER:<user>] [CALLOPTS:…] [XOPTS:…]
 --     <address> = L:<label> | T:<name or IP address> | M:<mac> | U:<uuid> | F:<file name>
 --              | ID:<path> | DBREC:<record> | BASE:<folder>
@@ -39,6 +39,7 @@ local M = {}
 ---@field port integer? typed behind PORT or in BROADCAST's value
 ---@field bmac string? hardware address typed behind BMAC
 ---@field interface string? typed behind IF
+---@field stack boolean what its CANCEL has taken down is started again
 ---@field ping subopts.Trials?
 ---@field sshping subopts.Trials?
 ---@field waitc integer? seconds
@@ -103,6 +104,7 @@ local keys = {
   bmac = { value = "mac", needs = { "broadcast" }, noun = "the value", refused = only_pm,
     help = "hardware address in the packet" },
 
+  stack = { refused = only_pm, help = "start again what ran on it when it was cancelled" },
   ping = { value = values.trials(40, 3), default = { on = true }, help = "wait until it answers" },
   sshping = { value = values.trials(20, 3), default = { on = true }, help = "wait until SSH answers" },
   waitc = { value = "seconds", noun = "the time", help = "pause before the console" },
@@ -176,6 +178,7 @@ local function mode_of(parsed, address)
     if parsed[name] then return name end
   end
   if not address then return "connect" end
+  if parsed.stack then return "reuse" end
 end
 
 local function broadcast_of(parsed)
@@ -208,6 +211,7 @@ function M.parse(text, context)
     port = broadcast and broadcast.port,
     bmac = typed(parsed.bmac),
     interface = typed(parsed["if"]),
+    stack = parsed.stack == true,
     ping = parsed.ping,
     sshping = parsed.sshping,
     waitc = typed(parsed.waitc),

@@ -127,12 +127,12 @@ end
 local function sshping(wanted)
   local given = wanted.sshping
   if given and not given.on then return nil end
-  if not given and not M.wants_console(wanted) then return nil end
+  if not given and not M.wants_console(wanted) and not wanted.stack then return nil end
   return trials(given or {}, "sshping")
 end
 
 local function needs_address(wanted, machine)
-  for key, asked in pairs{ PING = wanted.ping and wanted.ping.on and not machine.has_bmc, SSHPING = wanted.sshping and wanted.sshping.on, CONSOLE = M.wants_console(wanted) } do
+  for key, asked in pairs{ PING = wanted.ping and wanted.ping.on and not machine.has_bmc, SSHPING = wanted.sshping and wanted.sshping.on, CONSOLE = M.wants_console(wanted), STACK = wanted.stack } do
     if asked and not machine.address then
       targets.invalid(string.format('CREATE: "%s": the address of %s is not known; add T:<name or IP address>', key, machine.name))
     end

@@ -21,6 +21,12 @@ local ANSWER = 30
 -- The way in which a hypervisor asks the guests of a type; a driver says its own.
 local asking = { qemu = "acpi", kvm = "acpi", test = "acpi", lxc = "initctl", xen = "paravirt" }
 
+-- A container may have no /dev/initctl (systemd has none since 255), and libvirt
+-- takes that for heeded. So its init is sent the signal too on which systemd powers
+-- off and which no other init sees; the next time the one that ends a program that
+-- is no init, on which systemd begins anew.
+local in_turns = { initctl = { { "initctl", "systemd" }, { "signal" } } }
+
 local function mode_of(guest) return guest.asks or asking[guest.type] end
 
 --- Whether a guest is off by its hypervisor's word.
@@ -77,18 +83,28 @@ function M.by_agent(guest, finish)
   return M.wait_off(guest, share - task.now())
 end
 
+-- Asks in each of some ways; false where none of them is to be had.
+local function ask_by(modes, guest, seconds)
+  local asked = false
+  for _, mode in ipairs(modes) do
+    local failed = try(guest, "shutdown", { mode = mode }, seconds)
+    asked = asked or failed ~= "unsupported"
+    if not failed then step.progress("asked through " .. mode) end
+  end
+  return asked
+end
+
 --- Asks as the guest's hypervisor does (power button, init control, control
 --- ring), again and again until it is off or the time is over. Where that cannot
 --- be asked for, the guest still has its time: what was asked for before may
 --- take a while.
 function M.by_hypervisor(guest, finish)
-  local mode = mode_of(guest)
-  while mode and task.now() < finish do
-    local failed = try(guest, "shutdown", { mode = mode }, finish - task.now())
-    if failed == "unsupported" then break end
-    if not failed then step.progress("asked through " .. mode) end
+  local mode, times = mode_of(guest), 0
+  local turns = in_turns[mode] or { { mode } }
+  while mode and task.now() < finish and ask_by(turns[times % #turns + 1], guest, finish - task.now()) do
     local seen = M.wait_off(guest, math.min(PRESS_EVERY, finish - task.now()))
     if seen or task.now() >= finish - A_LOOK then return seen end
+    times = times + 1
   end
   return task.now() < finish and M.wait_off(guest, finish - task.now()) or nil
 end

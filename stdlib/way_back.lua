@@ -128,10 +128,19 @@ local function of_another(record, name)
   end
 end
 
--- What was kept of a machine, by its name or by the address that it was reached by.
+-- What was kept last of a machine, by its name or by the address that it was reached
+-- by.
 local function record_of(name)
-  local row = inventory.machine(name)
-  return inventory.kept(name) or row and row.address and inventory.kept(row.address)
+  local row, record = inventory.machine(name), inventory.kept(name)
+  local by_address = row and row.address and row.address ~= name and inventory.kept(row.address) or nil
+  if not (record and by_address) then return record or by_address end
+  return by_address.kept_at > record.kept_at and by_address or record
+end
+
+--- All that was kept of a machine; nil where nothing is, or it is of another one.
+function M.record(name)
+  local record = record_of(name)
+  return record and not of_another(record, name) and record or nil
 end
 
 --- The way back of a machine that an earlier run has kept; nil where there is none.

@@ -24,7 +24,7 @@ func (a *app) failed(err error) int {
 		return a.refuse(err)
 	}
 	a.complain(err)
-	return exitOf(err)
+	return luabind.ExitCode(err)
 }
 
 // complain writes one line about an error.
@@ -33,33 +33,6 @@ func (a *app) complain(err error) {
 }
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
-
-// kindOf finds the kind of what ended a script.
-func kindOf(err error) luabind.Kind {
-	var script *luabind.ScriptError
-	if errors.As(err, &script) {
-		return script.Kind
-	}
-	return luabind.KindOf(err)
-}
-
-// exitOf is the exit code for an error: the one that it asks for, else that of
-// its kind.
-func exitOf(err error) int {
-	if err == nil {
-		return exitReached
-	}
-	if exit := luabind.ExitOf(err); exit != 0 {
-		return exit
-	}
-	switch kind := kindOf(err); {
-	case kind == luabind.Invalid:
-		return exitInvalid
-	case kind == luabind.Denied, kind == luabind.Auth, kind == luabind.Busy, kind == luabind.Unsupported:
-		return exitRefused
-	}
-	return exitFailed
-}
 
 // afterWrites keeps the promise of 2 and 3, that nothing was changed: a run may
 // be refused late, when some of its guests are down already.

@@ -42,16 +42,16 @@ func TestExitCodes(t *testing.T) {
 			primitives.Errorf(test.kind, "op", "", "x"),
 			fmt.Errorf("around: %w", &luabind.ScriptError{Kind: test.kind, Message: "x"}),
 		} {
-			if got := afterWrites(exitOf(err), test.writes); got != test.want {
+			if got := afterWrites(luabind.ExitCode(err), test.writes); got != test.want {
 				t.Errorf("%s after %d writes (%T): exit %d, want %d", test.kind, test.writes, err, got, test.want)
 			}
 		}
 	}
-	if got := exitOf(nil); got != exitReached {
+	if got := luabind.ExitCode(nil); got != exitReached {
 		t.Errorf("no error: exit %d", got)
 	}
 	asks := &luabind.ExitError{Err: primitives.Errorf(primitives.Invalid, "op", "", "no such guest"), Exit: exitFailed}
-	if got := exitOf(asks); got != exitFailed {
+	if got := luabind.ExitCode(asks); got != exitFailed {
 		t.Errorf("an error that asks for 1: exit %d", got)
 	}
 }

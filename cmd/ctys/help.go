@@ -17,7 +17,8 @@ const usage = `usage:
   ctys run FILE.lua|- [args]   run a script of your own
   ctys eval 'LUA'              print the values of a piece of Lua
   ctys repl                    try things out, line by line
-  ctys script ls | show NAME | eject NAME
+  ctys script ls | show NAME | eject NAME | new [--driver] NAME | test [NAME…]
+                               which there are, a copy to change, one of your own, what its test says
   ctys help [NAME | MODULE | MODULE.FUNCTION]
   ctys jobs | journal [JOB] | attach [JOB] | resume [JOB]
                                what ran here, what it did, a run to its end, one that was cut short

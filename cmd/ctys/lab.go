@@ -71,7 +71,7 @@ func (a *app) labTell(dir, command string) int {
 	io.WriteString(a.stdout, answer)
 	if err != nil {
 		a.complain(err)
-		return exitOf(err)
+		return luabind.ExitCode(err)
 	}
 	return exitReached
 }
@@ -95,7 +95,7 @@ func (a *app) labServe(arguments map[string]any) int {
 	})
 	if err != nil {
 		a.complain(err)
-		return exitOf(err)
+		return luabind.ExitCode(err)
 	}
 	fmt.Fprintf(a.stdout, `a simulated rack runs on loopback until Ctrl-C; in another terminal:
   export CTYS_INVENTORY=%[1]s/machines.lua

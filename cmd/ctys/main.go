@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"ctys/cmd/ctys/form"
+	"ctys/luabind"
 )
 
 func main() {
@@ -35,11 +36,11 @@ func collectRarely() {
 
 // The exit codes.
 const (
-	exitReached     = 0   // all reached their goal, seen
-	exitFailed      = 1   // some did not, or something may have been changed
-	exitInvalid     = 2   // bad request
-	exitRefused     = 3   // refused with nothing changed
-	exitInterrupted = 130 // by Ctrl-C, with the summary
+	exitReached     = luabind.ExitReached // all reached their goal, seen
+	exitFailed      = luabind.ExitFailed  // some did not, or something may have been changed
+	exitInvalid     = luabind.ExitInvalid // bad request
+	exitRefused     = luabind.ExitRefused // refused with nothing changed
+	exitInterrupted = 130                 // by Ctrl-C, with the summary
 )
 
 // app is one call of the program.

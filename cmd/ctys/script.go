@@ -13,11 +13,11 @@ import (
 	"ctys/luabind"
 )
 
-const scriptUsage = "usage: ctys script ls | show NAME | eject NAME\n"
+const scriptUsage = "usage: ctys script ls | show NAME | eject NAME | new [--driver] NAME | test [NAME…]\n"
 
 // script looks after scripts.
 func (a *app) script(options form.Options, argv []string) int {
-	own, words, err := form.General(argv, none)
+	own, words, err := form.General(argv, func(option string) bool { return option == "--driver" })
 	if err != nil {
 		return a.refuse(err)
 	}
@@ -30,7 +30,11 @@ func (a *app) script(options form.Options, argv []string) int {
 		return a.scriptShow(words[1])
 	case len(words) == 2 && words[0] == "eject":
 		return a.scriptEject(words[1])
-	case len(words) > 0 && slices.Contains([]string{"diff", "check", "test", "new"}, words[0]):
+	case len(words) > 0 && words[0] == "new":
+		return a.scriptNew(words[1:])
+	case len(words) > 0 && words[0] == "test":
+		return a.scriptTest(words[1:], max(options.Verbose, own.Verbose))
+	case len(words) > 0 && slices.Contains([]string{"diff", "check"}, words[0]):
 		return a.refuse(&form.Error{Option: "script " + words[0], Message: "not in this version"})
 	}
 	return a.usageOf(false, scriptUsage)
@@ -82,7 +86,7 @@ func (a *app) scriptEject(name string) int {
 	}
 	dir := ejectDir()
 	if dir == "" {
-		return a.refuse(errors.New("there is no folder for a copy: set CTYS_PATH, XDG_CONFIG_HOME or HOME"))
+		return a.refuse(errNoScriptDir)
 	}
 	file := filepath.Join(dir, filepath.FromSlash(source.File))
 	if err := writeNew(file, source.Text); err != nil {

@@ -202,7 +202,7 @@ func (s *session) verdict(ctx context.Context, o outcome, interrupted bool) (int
 	case errors.Is(context.Cause(ctx), errDeadline):
 		return exitFailed, errDeadline
 	}
-	return afterWrites(exitOf(o.err), s.runtime.Writes()), o.err
+	return afterWrites(luabind.ExitCode(o.err), s.runtime.Writes()), o.err
 }
 
 func (s *session) summary(exit int) render.Summary {

@@ -32,9 +32,9 @@ func MachinesDir() (string, error) {
 
 const (
 	machinesVersion = 1
-	// maxMachine bounds a file: what ran on a machine with thousands of guests
-	// fits in.
-	maxMachine = 4 << 20
+	// maxMachine bounds a file: what ran on a machine with a hundred thousand
+	// guests fits in.
+	maxMachine = 32 << 20
 	// maxFileName is what file systems take (pathconf(3), _PC_NAME_MAX), less the
 	// extension and room for the name of the file beside.
 	maxFileName = 240

@@ -27,7 +27,7 @@ type Machine struct {
 	Broadcast string
 
 	Parent      string   // the host that carries this guest; empty for hardware
-	Hypervisor  string   // of a guest: "kvm" (as empty), "qemu", "lxc" or "xen"
+	Hypervisor  string   // of a guest: "kvm" (as empty), "qemu", "lxc", "xen", "vbox" or "vmw"
 	Hypervisors []string // offered to guests, beside those that its guests have
 
 	Power    primitives.Power // at the beginning: on, or else off
@@ -45,6 +45,7 @@ type Machine struct {
 
 	IgnoresACPI      bool // does not react to its power button
 	IgnoresFirstACPI int  // loses so many presses after each start; those during the boot count
+	NoInitctl        bool // a container whose system has no /dev/initctl
 	HangsInShutdown  bool // begins to shut down or to sleep and never ends
 
 	// NoSuspend and NoHibernate are why its system cannot; empty: hardware can, a
@@ -52,8 +53,10 @@ type Machine struct {
 	NoSuspend, NoHibernate string
 
 	Autostart      bool   // starts when its host has booted
+	NoWitness      bool   // its hypervisor does not tell one run of it from another
 	Transient      bool   // its hypervisor forgets it when it is off
-	ClusterManaged string // who restarts it ("pacemaker"); empty is nobody
+	ClusterManaged string // who keeps it running ("pacemaker"); empty is nobody
+	Owner          string // who its definition says keeps it running ("oVirt"); empty is nobody
 
 	BridgeManagers []bridge.Manager // of its bridges
 }
@@ -178,7 +181,7 @@ func (m *machine) scheme() string { return schemeOf(m.Hypervisor) }
 
 func schemeOf(hypervisor string) string {
 	switch hypervisor {
-	case "lxc", "xen":
+	case "lxc", "xen", "vbox", "vmw":
 		return hypervisor
 	}
 	return "qemu"

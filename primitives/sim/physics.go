@@ -152,7 +152,7 @@ func (w *World) restart(m *machine, why string) {
 	m.halt()
 	w.loseGuests(m)
 	event := stack.EventReboot
-	if m.scheme() != "qemu" { // a container or Xen domain that reboots is a new one
+	if m.scheme() == "lxc" || m.scheme() == "xen" { // a container or Xen domain that reboots is a new one
 		m.starts++
 		m.started = w.elapsed().String()
 		event = stack.EventStarted

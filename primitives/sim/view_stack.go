@@ -21,7 +21,7 @@ type Stack struct{ view *View }
 func (v *View) Stack() *Stack { return &Stack{v} }
 
 // drivers are the words that a hypervisor's URI begins with.
-var drivers = []string{"qemu", "lxc", "xen"}
+var drivers = []string{"qemu", "lxc", "xen", "vbox", "vmw"}
 
 // Hypervisors gives those of a host; "" is the view's own machine. A host
 // without any gives none.
@@ -134,13 +134,16 @@ func (m *machine) known() bool { return !m.Transient || m.phase != Off }
 func (w *World) describe(m *machine, uri, verb string) stack.Guest {
 	guest := stack.Guest{
 		Ref: stack.Ref{URI: uri, UUID: m.UUID}, Name: m.Name, Type: m.guestType(), State: m.phase.stackState(),
-		Persistent: !m.Transient, Autostart: m.Autostart, At: w.time.Now(),
+		Persistent: !m.Transient, Autostart: m.Autostart, Asks: asks[m.scheme()], ManagedBy: m.Owner, At: w.time.Now(),
 	}
 	for _, n := range m.NICs {
 		guest.MACs = append(guest.MACs, n.MAC)
 	}
 	if m.phase.Power() == primitives.PowerOn {
-		guest.ID, guest.Witness = m.starts, m.witness()
+		guest.ID = m.starts
+		if !m.NoWitness {
+			guest.Witness = m.witness()
+		}
 	}
 	if m.runs() {
 		guest.Agent = m.Agent
@@ -230,52 +233,6 @@ func (p *Stack) glance(ref stack.Ref, guest *machine, verb string) stack.Guest {
 	return p.view.world.describe(guest, ref.URI, verb)
 }
 
-// Shutdown asks the guest to go down. Errors: Unsupported where the guest's
-// kind has no such mode or its agent is not connected, Invalid where there is
-// no such guest or it does not run. An accepted request may be ignored.
-func (p *Stack) Shutdown(ctx context.Context, ref stack.Ref, mode stack.Mode) error {
-	return p.request(ctx, "shutdown", ref, mode, toOff)
-}
-
-// Reboot asks the guest to reboot; else as Shutdown.
-func (p *Stack) Reboot(ctx context.Context, ref stack.Ref, mode stack.Mode) error {
-	return p.request(ctx, "reboot", ref, mode, toReboot)
-}
-
-// modes are the ways that each driver has.
-var modes = map[string][]stack.Mode{
-	"qemu": {stack.ModeACPI, stack.ModeAgent},
-	"lxc":  {stack.ModeInitctl, stack.ModeSignal},
-	"xen":  {stack.ModeParavirt, stack.ModeACPI},
-}
-
-func (p *Stack) request(ctx context.Context, verb string, ref stack.Ref, mode stack.Mode, to outcome) error {
-	return p.onRunning(ctx, verb, ref, func(c call, guest *machine) (string, error) {
-		if !slices.Contains(modes[guest.scheme()], mode) {
-			return "", c.errorf(primitives.Unsupported, "guests of this kind cannot be asked by %q", mode)
-		}
-		return string(mode), p.view.world.request(c, guest, mode, to)
-	})
-}
-
-func (w *World) request(c call, guest *machine, mode stack.Mode, to outcome) error {
-	switch mode {
-	case stack.ModeAgent:
-		if !guest.Agent || guest.phase == Booting {
-			return c.errorf(primitives.Unsupported, "the guest agent is not connected")
-		}
-		if !guest.runs() {
-			return errNoAnswer
-		}
-		w.shutDown(guest, to, "guest agent")
-	case stack.ModeSignal:
-		// systemd as a container's init takes SIGTERM as "re-execute yourself"
-	default:
-		w.pressButton(guest, to, string(mode))
-	}
-	return nil
-}
-
 func (p *Stack) onRunning(ctx context.Context, verb string, ref stack.Ref, effect func(c call, guest *machine) (string, error)) error {
 	return p.onGuest(ctx, verb, ref, func(c call, guest *machine) (string, error) {
 		switch {
@@ -288,10 +245,10 @@ func (p *Stack) onRunning(ctx context.Context, verb string, ref stack.Ref, effec
 	})
 }
 
-// Reset presses the guest's reset button. Xen has none: Unsupported.
+// Reset presses the guest's reset button. Xen and containers have none: Unsupported.
 func (p *Stack) Reset(ctx context.Context, ref stack.Ref) error {
 	return p.onRunning(ctx, "reset", ref, func(c call, guest *machine) (string, error) {
-		if guest.scheme() != "qemu" {
+		if guest.scheme() == "xen" || guest.scheme() == "lxc" {
 			return "", c.errorf(primitives.Unsupported, "guests of this kind have no reset button")
 		}
 		p.view.world.restart(guest, "reset")

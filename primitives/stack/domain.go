@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"ctys/primitives"
 
@@ -19,13 +20,17 @@ type domain struct {
 	kind  string // kvm, qemu, lxc, test
 	macs  []primitives.MAC
 	agent bool
+	owner string // who starts it again; see ownerOf
 }
 
 // parseDomain reads a domain's XML. An address that is none is left out.
 func parseDomain(text string) (domain, error) {
 	var read struct {
-		XMLName xml.Name `xml:"domain"`
-		Type    string   `xml:"type,attr"`
+		XMLName  xml.Name `xml:"domain"`
+		Type     string   `xml:"type,attr"`
+		Metadata struct {
+			Inner []struct{ XMLName xml.Name } `xml:",any"`
+		} `xml:"metadata"`
 		Devices struct {
 			Interfaces []struct {
 				MAC struct {
@@ -44,6 +49,11 @@ func parseDomain(text string) (domain, error) {
 		return domain{}, fmt.Errorf("the guest's XML cannot be read: %w", err)
 	}
 	d := domain{kind: read.Type}
+	for _, element := range read.Metadata.Inner {
+		if owner := ownerOf(element.XMLName.Space); owner != "" {
+			d.owner = owner
+		}
+	}
 	for _, nic := range read.Devices.Interfaces {
 		if mac, err := primitives.ParseMAC(nic.MAC.Address); err == nil {
 			d.macs = append(d.macs, mac)
@@ -55,6 +65,22 @@ func parseDomain(text string) (domain, error) {
 		}
 	}
 	return d, nil
+}
+
+// owners are those that define guests of their own with libvirt and keep them
+// running, by the XML namespaces of their elements in a guest's metadata, without
+// the version at its end. Sources: nova/virt/libvirt/config.py of OpenStack Nova,
+// lib/vdsm/virt/xmlconstants.py of oVirt's VDSM, and src/vmm/LibVirtDriverKVM.cc of
+// OpenNebula.
+var owners = map[string]string{
+	"http://openstack.org/xmlns/libvirt/nova": "OpenStack Nova",
+	"http://ovirt.org/vm":                     "oVirt",
+	"http://opennebula.org/xmlns/libvirt":     "OpenNebula",
+}
+
+// ownerOf is empty for a namespace that is nobody's.
+func ownerOf(namespace string) string {
+	return owners[namespace[:max(0, strings.LastIndexByte(namespace, '/'))]]
 }
 
 // stateOf translates libvirt's state and reason. saved tells whether a domain

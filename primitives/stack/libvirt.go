@@ -131,6 +131,7 @@ func (l *libvirtd) read(rpc *libvirt.Libvirt, from libvirt.Domain) (Guest, error
 	guest.Autostart = err == nil && autostart != 0
 	guest.State, guest.Cause, guest.Witness = seen.state, seen.cause, seen.witness
 	guest.Type, guest.MACs, guest.Agent = described.kind, described.macs, described.agent
+	guest.ManagedBy = described.owner
 	guest.Persistent = persistent != 0
 	guest.ID = max(0, int(from.ID))
 	return guest, nil
@@ -236,6 +237,9 @@ func (l *libvirtd) ask(ctx context.Context, op, id string, what verb, mode Mode)
 
 // request is the call that a verb stands for.
 func (l *libvirtd) request(what verb, mode Mode) (func(*libvirt.Libvirt, libvirt.Domain) error, error) {
+	if mode == ModeSystemd && l.hub.to.driver != "test" {
+		return signalToSystemd(what)
+	}
 	switch what {
 	case verbShutdown:
 		flag, err := l.flag(mode)
@@ -278,7 +282,7 @@ var flags = map[Mode]uint32{
 func (l *libvirtd) flag(mode Mode) (uint32, error) {
 	flag, known := flags[mode]
 	if !known {
-		return 0, fmt.Errorf("%q is no mode: acpi, agent, initctl, signal or paravirt", mode)
+		return 0, fmt.Errorf("%q is no mode: acpi, agent, initctl, signal, systemd or paravirt", mode)
 	}
 	if l.hub.to.driver == "test" {
 		return 0, nil // it has no modes, and refuses to be told one

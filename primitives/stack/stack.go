@@ -59,8 +59,9 @@ type Guest struct {
 	ID         int    // hypervisor's run-time id; 0 while not running
 	Persistent bool
 	Autostart  bool
-	Agent      bool // the guest agent's channel is connected
-	Asks       Mode // the way in which its hypervisor asks it; empty: as is usual for its Type
+	Agent      bool   // the guest agent's channel is connected
+	Asks       Mode   // the way in which its hypervisor asks it; empty: as is usual for its Type
+	ManagedBy  string // who starts it again when it goes down, by its own definition ("oVirt"); see also Client.Managers
 	MACs       []primitives.MAC
 	Addresses  []netip.Addr
 	Witness    string // changes with each start (run-time id and start time where told); empty where the hypervisor tells none
@@ -77,5 +78,6 @@ const (
 	ModeAgent    Mode = "agent"    // guest agent
 	ModeInitctl  Mode = "initctl"  // /dev/initctl of a container
 	ModeSignal   Mode = "signal"   // SIGTERM to a container's init
+	ModeSystemd  Mode = "systemd"  // SIGRTMIN+4 to a container's init, +5 to reboot: systemd(1); an init that does not handle it never sees it (pid_namespaces(7))
 	ModeParavirt Mode = "paravirt" // Xen's control ring
 )

@@ -14,6 +14,23 @@ import (
 	"github.com/digitalocean/go-libvirt"
 )
 
+// systemdInit is PID 1 of a container without /dev/initctl, and does as systemd
+// does: it powers off on SIGRTMIN+4 alone (34+4), and begins anew on SIGTERM.
+const systemdInit = `#!/bin/busybox sh
+trap 'exit 0' 38
+trap 'echo "guest: ready" >>/ready' TERM
+echo "guest: ready" >/ready
+while :; do /bin/busybox sleep 3600 & wait $!; done
+`
+
+// LikeSystemd gives a container that is off an init that heeds systemd's signals.
+func (g *Guest) LikeSystemd(t testing.TB) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(filepath.Dir(g.Console), "init"), []byte(systemdInit), 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // containerInit is PID 1 of a container: it ends on SIGTERM, and on a request
 // to change the run level (init's struct init_request, 384 bytes on a FIFO).
 const containerInit = `#!/bin/busybox sh

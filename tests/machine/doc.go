@@ -1,6 +1,6 @@
 // Package machine gives a test a real machine to take down: a container with
-// systemd, logind, polkit and an OpenSSH server, and a desk from which to reach
-// it.
+// systemd, logind and polkit, or with sysvinit or OpenRC, and an OpenSSH server, and a desk
+// from which to reach it.
 //
 //	m := machine.Start(t, machine.Options{})
 //	out, err := m.SSH(ctx, "operator", "uname -n").CombinedOutput()

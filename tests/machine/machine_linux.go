@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -23,6 +22,7 @@ type Options struct {
 	Name          string // host name, also that of an interface: up to 15 letters, digits and dashes; default "machine1" and so on
 	AuthorizedKey []byte // a line of authorized_keys(5) for root and operator, beside the rig's own
 	Desk          *Desk  // default: one of its own
+	System        System // default: systemd
 	NetAdmin      bool   // its root may change its network (capabilities(7), CAP_NET_ADMIN)
 }
 
@@ -32,6 +32,7 @@ type Machine struct {
 	Access
 	MAC string
 
+	system  System
 	extra   string // what its root may do beyond systemd-nspawn's own set
 	console string // log file
 
@@ -53,7 +54,7 @@ func Start(t testing.TB, options Options) *Machine {
 	if desk == nil {
 		desk = NewDesk(t)
 	}
-	disk := tree(t)
+	disk := tree(t, options.System)
 	place := desk.NextPlace()
 	if options.Name == "" {
 		options.Name = fmt.Sprintf("machine%d", place.Number)
@@ -61,7 +62,7 @@ func Start(t testing.TB, options Options) *Machine {
 	if !nameForm.MatchString(options.Name) {
 		t.Fatalf("machine name %q: a lower-case letter, then up to 14 letters, digits or dashes", options.Name)
 	}
-	m := &Machine{Access: NewAccess(t, desk, options.Name, place.IP), MAC: place.MAC}
+	m := &Machine{Access: NewAccess(t, desk, options.Name, place.IP), MAC: place.MAC, system: options.System}
 	if options.NetAdmin {
 		m.extra = "CAP_NET_ADMIN"
 	}
@@ -177,25 +178,6 @@ func (m *Machine) run() (status int) {
 		return -1
 	}
 	return 0
-}
-
-// ready waits until systemd says that the boot has finished.
-func (m *Machine) ready(timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	for {
-		state, err := m.Try(ctx, "systemctl is-system-running --wait")
-		if state == "running" || state == "degraded" {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("systemd says %q: %w", state, err)
-		case <-m.off:
-			return errors.New("it is off")
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }
 
 // Running tells whether any process of the machine is alive.

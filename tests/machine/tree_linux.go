@@ -19,11 +19,14 @@ import (
 // suite and packages are what a machine's disk is made of.
 const suite = "bookworm"
 
-var packages = []string{"systemd", "systemd-sysv", "dbus", "libpam-systemd", "polkitd", "openssh-server", "bsdutils", "iproute2"}
+var packages = map[System][]string{
+	Systemd:  {"systemd", "systemd-sysv", "dbus", "libpam-systemd", "polkitd", "openssh-server", "bsdutils", "iproute2"},
+	SysVInit: {"sysvinit-core", "sysv-rc", "initscripts", "openssh-server", "bsdutils", "iproute2"},
+	OpenRC:   {"sysvinit-core", "openrc", "openssh-server", "bsdutils", "iproute2"},
+}
 
 // tidyScript turns the fresh tree into one that boots fast and without asking:
-// an account beside root, keys made by each machine, no units that need
-// hardware, terminals or the time of day.
+// an account beside root, keys made by each machine, and what tidyMore has.
 const tidyScript = `
 set -e
 cd "$1"
@@ -39,6 +42,11 @@ UseDNS no
 MaxStartups 100
 MaxSessions 100
 END
+`
+
+// tidyMore takes away what needs hardware, terminals or the time of day.
+var tidyMore = map[System]string{
+	Systemd: `
 for unit in getty.target console-getty.service user@.service user-runtime-dir@.service systemd-networkd.service \
     systemd-networkd.socket systemd-firstboot.service systemd-pstore.service \
     apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer; do
@@ -47,7 +55,16 @@ done
 # What a test leaves running holds a power-off up for 10 seconds, not for 90.
 mkdir -p etc/systemd/system.conf.d
 printf '[Manager]\nDefaultTimeoutStopSec=10s\n' >etc/systemd/system.conf.d/machine.conf
-`
+`,
+	OpenRC: `
+sed -i '/getty/d' etc/inittab
+for script in hwclock hwclock.sh; do chroot . rc-update -a del $script || true; done
+`,
+	SysVInit: `
+sed -i '/getty/d' etc/inittab
+for script in hwclock.sh; do chroot . update-rc.d -f $script remove; done
+`,
+}
 
 // noTree is why a build failed: the next test of this process does not wait for
 // another failure.
@@ -58,7 +75,7 @@ var noTree struct {
 
 // tree gives the directory of the shared disk and builds it where it is
 // missing. Other test processes wait for the one that builds.
-func tree(t testing.TB) string {
+func tree(t testing.TB, system System) string {
 	t.Helper()
 	noTree.Lock()
 	defer noTree.Unlock()
@@ -68,7 +85,7 @@ func tree(t testing.TB) string {
 	}
 	unlock := lock(t, filepath.Join(dir, "lock"))
 	defer unlock()
-	done := filepath.Join(dir, treeKey())
+	done := filepath.Join(dir, treeKey(system))
 	if _, err := os.Stat(done); err == nil {
 		return done
 	}
@@ -79,7 +96,7 @@ func tree(t testing.TB) string {
 		t.Fatal(err)
 	}
 	if noTree.complaint == "" {
-		noTree.complaint = buildTree(program, half)
+		noTree.complaint = buildTree(program, half, system)
 	}
 	if noTree.complaint != "" {
 		_ = os.RemoveAll(half)
@@ -92,22 +109,22 @@ func tree(t testing.TB) string {
 }
 
 // treeKey changes with whatever makes the tree.
-func treeKey() string {
-	recipe := suite + strings.Join(packages, " ") + tidyScript
+func treeKey(system System) string {
+	recipe := suite + strings.Join(packages[system], " ") + tidyScript + tidyMore[system]
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(recipe)))[:16]
 }
 
 // buildTree gives the last line of a failure, empty after a success.
-func buildTree(program, dir string) string {
+func buildTree(program, dir string, system System) string {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	build := exec.CommandContext(ctx, program, "--mode=root", "--format=directory", "--variant=minbase",
-		"--include="+strings.Join(packages, ","),
+		"--include="+strings.Join(packages[system], ","),
 		"--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*",
 		"--dpkgopt=path-exclude=/usr/share/locale/*", suite, dir)
 	out, err := build.CombinedOutput()
 	if err == nil {
-		out, err = exec.Command("sh", "-c", tidyScript, "sh", dir).CombinedOutput()
+		out, err = exec.Command("sh", "-c", tidyScript+tidyMore[system], "sh", dir).CombinedOutput()
 	}
 	if err == nil {
 		return ""

@@ -63,15 +63,6 @@ func TestInitWithoutSelfSaysThatItChangesNothing(t *testing.T) {
 	s.told("INIT:3 without SELF changes nothing", "leaves what runs there alone")
 }
 
-// CLIENT closes consoles: a plan that takes the guest down would be a lie.
-func TestClientIsNotPlannedAsTheGuest(t *testing.T) {
-	s := rack(t)
-	s.plan = true
-	if exit, err := s.form("kvm", "cancel", "l:web1,client,poweroff:0", "lab01"); err == nil {
-		t.Errorf("exit %d, want a refusal\n%s", exit, s.story())
-	}
-}
-
 func TestAPlanNamesWhatTheMachineWouldDo(t *testing.T) {
 	for subopts, says := range map[string]string{
 		"pause,self":   "lab01 would be suspended",

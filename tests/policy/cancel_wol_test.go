@@ -105,7 +105,7 @@ func TestWhatWasCancelledIsWokenAgain(t *testing.T) {
 	for _, call := range order {
 		verbs = append(verbs, strings.Fields(call)[0])
 	}
-	if got := strings.Join(slices.Compact(verbs), " "); got != "stack.shutdown nic.arm shutdown.announce line.confirmed shutdown.do" {
+	if got := strings.Join(slices.Compact(verbs), " "); got != "line.confirmed stack.shutdown nic.arm shutdown.announce line.confirmed shutdown.do" {
 		t.Errorf("the order is %s\n%s", got, s.story())
 	}
 
