@@ -23,7 +23,7 @@ func (rt *Runtime) rowValue(row *inventory.Row) lua.LValue {
 	if row == nil {
 		return lua.LNil
 	}
-	fields := make(rowFields, 0, 24)
+	fields := make(rowFields, 0, 28)
 	fields.text("name", row.Name)
 	fields.text("address", row.Address)
 	if !row.MAC.IsZero() {
@@ -47,6 +47,12 @@ func (rt *Runtime) rowValue(row *inventory.Row) lua.LValue {
 	fields.number("deadline", row.Deadline.Seconds())
 	fields.text("at_deadline", row.AtDeadline)
 	fields.add("after", rt.toLua(row.After))
+	fields.number("stage", float64(row.Stage))
+	if len(row.Way) > 0 {
+		fields.add("way", rt.toLua(row.Way))
+	}
+	fields.number("limit", float64(row.Limit))
+	fields.number("limit_per_hypervisor", float64(row.LimitPerHypervisor))
 	fields.text("broadcast", row.Broadcast)
 	fields.number("broadcast_port", float64(row.BroadcastPort))
 	fields.text("interface", row.Interface)

@@ -12,6 +12,7 @@
 
 -- What only the desk needs, or few runs do, is loaded where it is needed.
 local guests = require "cancel_guest"
+local hooks = require "cancel_hooks"
 local ladder = require "ladder"
 local machines = require "cancel_machine"
 local requests = require "cancel_request"
@@ -133,7 +134,7 @@ end
 --- Cancels what runs here, all at once.
 function M.stack(order, report, list)
   require "what_ran".tell(order, report)
-  order.waves, order.carry = stacks.waves(list), M.look_inside(order, list)
+  order.carry = M.look_inside(order, list)
   stacks.each(order, list, function(guest) return M.guest(guest, order) end, report)
   report.ran = journal.keep("ran in the guests of " .. order.machine, function() return guests.note_inside(report.ran, order) end)
 end
@@ -155,9 +156,13 @@ M.check_stack = stacks.check
 function M.guest(guest, order)
   local what = requests.method(order.wanted)
   return step.run(guest.name, function()
-    return M[what](guest, order)
+    return hooks.around(M, guest, order, M[what])
   end, { object = guest.uri .. " " .. guest.uuid, deadline = M.deadline(guest, order) })
 end
+
+--- What a site has done before a guest is asked, where an error leaves it alone, and
+--- after it has ended: after(guest, order, { state = "off" } or { error = … }).
+M.before, M.after = hooks.none, hooks.none
 
 --- Takes a guest down: from inside, through its hypervisor, at the deadline.
 function M.shut_down(guest, order)
@@ -167,8 +172,7 @@ function M.shut_down(guest, order)
   local finish = guests.finish(guest, deadline)
   if guest.state == "paused" and deadline > 0 then ladder.resume(guest, finish) end
   step.otherwise(M.at_deadline(guest, order) == "destroy" and "destroy" or "leave it running, and leave the machine alone", { after = deadline })
-  local off = deadline > 0 and (M.inside(guest, order, finish) or M.by_agent(guest, finish) or M.by_hypervisor(guest, finish))
-  if off then return "off" end
+  if deadline > 0 and ladder.climb(M, guest, order, finish, M.ways(guest, order)) then return "off" end
   if M.at_deadline(guest, order) == "destroy" then return M.destroy(guest, order) end
   return guests.still_on(guest, order, deadline)
 end
@@ -180,11 +184,10 @@ M.deadline = guests.deadline
 --- deadline was typed or the guest or the site says so, else "stop".
 M.at_deadline = guests.at_deadline
 
---- From inside: a guest that carries others cancels them and then itself; any
---- other that lets us in is told by its own system.
-M.inside = guests.inside
-
-M.by_agent, M.by_hypervisor = ladder.by_agent, ladder.by_hypervisor
+--- The steps of the ladder for a guest: M.inside, by which one that carries others
+--- cancels them and then itself, M.by_agent, M.by_hypervisor.
+M.ways = guests.ways
+M.inside, M.by_agent, M.by_hypervisor = guests.inside, ladder.by_agent, ladder.by_hypervisor
 
 --- Cuts a guest off at the hypervisor that carries it.
 M.destroy = guests.destroy
@@ -231,14 +234,9 @@ function M.arm_again(order, report, way) return require "cancel_arm".make_sure(o
 --- Tells the users of the machine, and waits the delay.
 function M.announce(order) machines.announce(order, M) end
 
---- What the caller has on disk before the machine goes; false where it has not.
-M.tell = machines.tell
-
---- Tells the users that it does not come to it.
-M.call_off = machines.call_off
-
---- Asks the machine's system for the method.
-M.apply = machines.apply
+--- What the caller has on disk before the machine goes (false where it has not), how
+--- its users hear that it does not come to it, and who asks its system for the method.
+M.tell, M.call_off, M.apply = machines.tell, machines.call_off, machines.apply
 
 --- Runs on a machine that is up again: starts those of the list that are off.
 function M.start_again(order) return require "cancel_reboot".start_again(order) end

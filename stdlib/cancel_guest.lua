@@ -94,6 +94,8 @@ local function inner_order(row, order, finish, level)
   }
 end
 
+local function carries(row, order) return walk.carries(row) or (order.carry or {})[row.name] end
+
 local function inside_key(guest) return "ran in " .. guest.uri .. " " .. guest.uuid end
 
 -- Whether the agent in the guest goes on although its result cannot come: the
@@ -144,7 +146,7 @@ end
 ---@return table[]|"lost"|nil
 function M.ran_in(guest, order)
   local row = walk.row(guest, order.machine)
-  if order.wanted.force or not row or not (walk.carries(row) or (order.carry or {})[row.name]) then return nil end
+  if order.wanted.force or not row or not carries(row, order) then return nil end
   return journal.keep(inside_key(guest), function() return not step.planning() and "lost" or nil end)
 end
 
@@ -154,13 +156,29 @@ function M.note_inside(ran, order)
   return ran
 end
 
+local LADDER = { "inside", "agent", "hypervisor" }
+
+--- The steps of the ladder for a guest: those of its row, else all. A guest that
+--- carries others is always told from inside first: they are nobody else's.
+---@return string[]
+function M.ways(guest, order)
+  local row = walk.row(guest, order.machine) or {}
+  local ways = row.way or LADDER
+  if ways[1] == "inside" or not row.name or not carries(row, order) then return ways end
+  local list = { "inside" }
+  for _, way in ipairs(ways) do
+    if way ~= "inside" then list[#list + 1] = way end
+  end
+  return list
+end
+
 --- Tells a guest from inside; nil where there is no way in (or the guest agent,
 --- which needs no network, is there for it), or where it is not off yet after
 --- a third of the time.
 function M.inside(guest, order, finish)
   local row = walk.row(guest, order.machine)
   if not row then return nil end
-  if walk.carries(row) or (order.carry or {})[row.name] then
+  if carries(row, order) then
     M.climb(guest, row, order, finish)
     return ladder.wait_off(guest, finish - task.now())
   end

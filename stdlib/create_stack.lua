@@ -8,7 +8,7 @@
 --     --> { exit = 0, guests = { … }, missing = {} }
 
 local cancel_stack = require "cancel_stack"
-local create_order = require "create_order"
+local sequence = require "sequence"
 local guests = require "cancel_guest"
 local ladder = require "ladder"
 local readiness = require "create_ready"
@@ -81,8 +81,8 @@ M.in_words = in_words
 
 -- A plan cannot enter a machine that would only then be up.
 local function plan_alone(name, ran)
-  local sequence = create_order.of(ran, function(guest) return walk.row(guest, name) end)
-  step.would(string.format("start on %s, when it is up: %s", name, create_order.words(sequence)))
+  local order = sequence.of(ran, function(guest) return walk.row(guest, name) end)
+  step.would(string.format("start on %s, when it is up: %s", name, sequence.words(order)))
   return { exit = 0, guests = {} }
 end
 
@@ -111,39 +111,6 @@ function M.start_inside(row, ran)
 end
 
 -- A machine ----------------------------------------------------------------------
-
--- Who is to come before a guest. A guest that it needs and that is not ready keeps
--- it from being started; an earlier stage only has to have ended.
-local function turns(order)
-  local ended, ready, left, behind = {}, {}, {}, {}
-  for _, ran in ipairs(order.list) do
-    local stage = order.stage(ran)
-    ended[ran] = task.event()
-    if not left[stage] then
-      behind[#behind + 1], left[stage] = { stage = stage, over = task.event() }, 0
-    end
-    left[stage] = left[stage] + 1
-  end
-  local turn = {}
-  function turn.wait(ran)
-    for i, before in ipairs(behind) do
-      if before.stage == order.stage(ran) and i > 1 then behind[i - 1].over:wait() end
-    end
-    for _, needed in ipairs(order.needs(ran)) do
-      ended[needed]:wait()
-      if not ready[needed] then fail("busy", ran.name, string.format("not started: %s, which it needs, is not ready", needed.name)) end
-    end
-  end
-  function turn.over(ran, well)
-    local stage = order.stage(ran)
-    ready[ran], left[stage] = well, left[stage] - 1
-    ended[ran]:set()
-    for _, before in ipairs(behind) do
-      if before.stage == stage and left[stage] == 0 then before.over:set() end
-    end
-  end
-  return turn
-end
 
 -- What of a guest is still to be brought back after an error; nil where nothing
 -- ever can be.
@@ -181,19 +148,20 @@ end
 ---@return { exit: integer, guests: table[], missing: table[] }
 function M.start(order, policy)
   local report = { exit = 0, guests = {}, missing = {} }
-  local sequence = create_order.of(order.ran or {}, function(ran) return walk.row(ran, order.machine) end)
-  if step.planning() and #sequence.list > 1 then step.note("started in this order: " .. create_order.words(sequence)) end
-  local find, turn = looks(sequence.list), turns(sequence)
-  cancel_stack.all(sequence.list, function(ran)
+  local starts = sequence.of(order.ran or {}, function(ran) return walk.row(ran, order.machine) end)
+  if step.planning() and #starts.list > 1 then step.note("started in this order: " .. sequence.words(starts)) end
+  local find, turn = looks(starts.list), sequence.turns(starts)
+  cancel_stack.all(starts.list, function(ran)
     local ok, state = pcall(function()
-      turn.wait(ran)
+      local needed = turn.wait(ran)
+      if needed then fail("busy", ran.name, string.format("not started: %s, which it needs, is not ready", needed.name)) end
       return start_one(ran, find(ran), order.machine, policy)
     end)
     if not ok then report.missing[#report.missing + 1] = still_missing(ran, state) end
     turn.over(ran, ok)
     if not ok then error(state, 0) end
     return state
-  end, report)
+  end, report, order.machine)
   tell(order, report)
   return report
 end

@@ -138,6 +138,36 @@ func (f *fields) whole(key, unit string, low, high int) (int, bool) {
 	return int(n), found
 }
 
+// count reads a number from 1; 0 where there is none.
+func (f *fields) count(key string, high int) int {
+	n, _ := f.whole(key, "a number", 1, high)
+	return n
+}
+
+// words reads a list of accepted words, each once, or one alone.
+func (f *fields) words(key string, accepted ...string) []string {
+	v, found := f.get(key)
+	if !found {
+		return nil
+	}
+	word, alone := v.data.(string)
+	words := []string{word}
+	if !alone {
+		words = f.texts(key)
+	}
+	for i, word := range words {
+		if !slices.Contains(accepted, word) {
+			f.fail(v.line, "%s must be %s, and has %s", key, oneOf(accepted), quoted(word))
+			return nil
+		}
+		if slices.Contains(words[:i], word) {
+			f.fail(v.line, "%s has %s twice", key, quoted(word))
+			return nil
+		}
+	}
+	return words
+}
+
 // port reads a TCP or UDP port; 0 where there is none.
 func (f *fields) port(key string) int {
 	n, _ := f.whole(key, "a port", 1, 65535)

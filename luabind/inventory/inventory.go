@@ -62,7 +62,14 @@ type Row struct {
 
 	Deadline   time.Duration // for its shutdown; 0 where the row does not say
 	AtDeadline string        // "destroy", "stop", or empty
-	After      []string      // machines that must be down before this one is touched
+	// After names machines that it needs: it is started after them, and taken down
+	// before them.
+	After []string
+	Stage int      // machines of stage 1 are started first and taken down last; 0: started last, taken down first
+	Way   []string // the steps of the ladder that it is taken down by ("inside", "agent", "hypervisor"); empty: all
+
+	Limit              int // how many of its guests are taken down or started at once; 0 where the row does not say
+	LimitPerHypervisor int // the same of each of its hypervisors
 
 	Broadcast     string // address or name a magic packet goes to
 	BroadcastPort int    // 0 means the default

@@ -11,11 +11,20 @@ import (
 // maxDeadline is a week: a longer one is a slip of the unit.
 const maxDeadline = 7 * 24 * 3600
 
+// What a row may count up to: more is a slip.
+const (
+	maxStage = 1000
+	maxLimit = 100_000
+)
+
+// ways are the steps of the ladder that a guest is taken down by.
+var ways = []string{"inside", "agent", "hypervisor"}
+
 var (
 	rowKeys = []string{
 		"address", "mac", "uuid", "parent", "hypervisors", "become",
 		"user", "identity", "port", "password", "bmc", "label", "path",
-		"deadline", "at_deadline", "after", "broadcast", "broadcast_port", "interface",
+		"deadline", "at_deadline", "after", "stage", "way", "limit", "limit_per_hypervisor", "broadcast", "broadcast_port", "interface",
 	}
 	bmcKeys = []string{"host", "port", "user", "password", "via"}
 )
@@ -47,9 +56,15 @@ func decodeRow(src source, name string, from *table) (*Row, *fields) {
 		Deadline:      f.seconds("deadline"),
 		AtDeadline:    f.choice("at_deadline", "destroy", "stop"),
 		After:         f.texts("after"),
+		Stage:         f.count("stage", maxStage),
+		Way:           f.words("way", ways...),
+		Limit:         f.count("limit", maxLimit),
 		Broadcast:     f.host("broadcast"),
 		BroadcastPort: f.port("broadcast_port"),
 		Interface:     f.text("interface"),
+
+		LimitPerHypervisor: f.count("limit_per_hypervisor", maxLimit),
+
 		Extra:         f.extra(),
 	}
 	if row.Become == "" {

@@ -27,7 +27,8 @@ type Site struct {
 	Resend        time.Duration // between magic packets while waiting; 10 s
 
 	Limit              int // tasks at once; 0 means that the script decides
-	LimitPerHypervisor int // guests of one hypervisor at once; 0 as before
+	LimitPerHost       int // guests of one machine at once; 0: as many as there are
+	LimitPerHypervisor int // guests of one hypervisor at once; 0: Limit
 
 	// Extra holds the site's own keys, as in Row.
 	Extra map[string]any
@@ -36,7 +37,7 @@ type Site struct {
 var siteKeys = []string{
 	"deadline", "at_deadline", "max_targets",
 	"ping_trials", "ping_wait", "sshping_trials", "sshping_wait",
-	"poweroff_delay", "announce_delay", "resend", "limit", "limit_per_hypervisor",
+	"poweroff_delay", "announce_delay", "resend", "limit", "limit_per_host", "limit_per_hypervisor",
 }
 
 // DefaultSite is the site that has written nothing.
@@ -85,6 +86,7 @@ func ParseSite(name string, text []byte) (*Site, error) {
 	f.setSpan("announce_delay", &site.AnnounceDelay, maxDeadline, false)
 	f.setSpan("resend", &site.Resend, 3600, true)
 	f.setCount("limit", &site.Limit, 1, 100_000)
+	f.setCount("limit_per_host", &site.LimitPerHost, 1, 100_000)
 	f.setCount("limit_per_hypervisor", &site.LimitPerHypervisor, 1, 100_000)
 	site.Extra = f.extra()
 	return site, f.err
@@ -92,7 +94,7 @@ func ParseSite(name string, text []byte) (*Site, error) {
 
 // Values gives every setting under its name in the file, durations as seconds,
 // and the site's own keys beside them. A setting without a value (at_deadline,
-// limit, limit_per_hypervisor) is not in it.
+// limit, limit_per_host, limit_per_hypervisor) is not in it.
 func (s *Site) Values() map[string]any {
 	values := map[string]any{}
 	for key, value := range s.Extra {
@@ -106,7 +108,7 @@ func (s *Site) Values() map[string]any {
 	}
 	for key, count := range map[string]int{
 		"max_targets": s.MaxTargets, "ping_trials": s.PingTrials, "sshping_trials": s.SSHPingTrials,
-		"limit": s.Limit, "limit_per_hypervisor": s.LimitPerHypervisor,
+		"limit": s.Limit, "limit_per_host": s.LimitPerHost, "limit_per_hypervisor": s.LimitPerHypervisor,
 	} {
 		if count > 0 {
 			values[key] = float64(count)

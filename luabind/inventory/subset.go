@@ -68,7 +68,7 @@ func (w *writer) row(row *Row) {
 	w.text("become", row.Become)
 	w.text("user", row.User)
 	w.text("identity", row.Identity)
-	w.port("port", row.Port)
+	w.whole("port", row.Port)
 	w.secret("password", "password", row.Password)
 	w.bmc(row.BMC)
 	w.text("label", row.Label)
@@ -78,8 +78,12 @@ func (w *writer) row(row *Row) {
 	}
 	w.text("at_deadline", row.AtDeadline)
 	w.texts("after", among(row.After, w.shipped))
+	w.whole("stage", row.Stage)
+	w.texts("way", row.Way)
+	w.whole("limit", row.Limit)
+	w.whole("limit_per_hypervisor", row.LimitPerHypervisor)
 	w.text("broadcast", row.Broadcast)
-	w.port("broadcast_port", row.BroadcastPort)
+	w.whole("broadcast_port", row.BroadcastPort)
 	w.text("interface", row.Interface)
 	w.extra("", row.Extra)
 	w.out.WriteString("  },\n")
@@ -91,7 +95,7 @@ func (w *writer) bmc(bmc *BMC) {
 	}
 	w.out.WriteString("    bmc = {\n")
 	w.text("host", bmc.Host)
-	w.port("port", bmc.Port)
+	w.whole("port", bmc.Port)
 	w.text("user", bmc.User)
 	w.secret("password", "bmc.password", bmc.Password)
 	w.text("via", bmc.Via)
@@ -121,9 +125,9 @@ func (w *writer) texts(key string, texts []string) {
 	}
 }
 
-func (w *writer) port(key string, port int) {
-	if port != 0 {
-		w.field(key, numberText(float64(port)))
+func (w *writer) whole(key string, n int) {
+	if n != 0 {
+		w.field(key, numberText(float64(n)))
 	}
 }
 
