@@ -3,6 +3,7 @@ package inventory
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,12 +19,12 @@ return {
     uuid = "4C4C4544005130108053B4C04F4D4E31",
     hypervisors = { "xen" }, become = "sudo", user = "root", port = 2222,
     identity = "~/.ssh/lab", interface = "eth0",
-    broadcast = "10.0.0.255", broadcast_port = 7,
+    broadcast = "10.0.0.255", broadcast_port = 7, limit = 4, limit_per_hypervisor = 2,
     bmc = { host = "10.0.1.5", port = 623, user = "admin", password = secret.file("lab01.pw"), cipher = 3 },
     rack = 7, tags = { "a", "b" }, site = { floor = "2", hot = true },
   },
   db1  = { parent = "lab01", address = "db1.example.org", path = vms .. "/db1/db1.conf" },
-  web1 = { label = "Web", parent = "lab01", address = "10.0.0.21", deadline = 120.5, after = { "db1" }, at_deadline = "destroy",
+  web1 = { label = "Web", parent = "lab01", address = "10.0.0.21", deadline = 120.5, after = { "db1" }, at_deadline = "destroy", stage = 2, way = { "agent", "hypervisor" },
            path = vms .. "/web1/web1.conf", password = secret.env("WEBPW") },
   ["bmc-far"] = { address = "10.0.9.9", bmc = { host = "10.0.1.9", via = "lab01", password = secret.command("pass", "show", "far") } },
   ["@rack7"] = { "lab01", "web1" },
@@ -62,6 +63,9 @@ func TestParseReadsEveryField(t *testing.T) {
 		t.Errorf("lab01:\n got %+v\nwant %+v", got, want)
 	}
 	web := inv.Row("web1")
+	if web.Stage != 2 || !slices.Equal(web.Way, []string{"agent", "hypervisor"}) || inv.Row("lab01").Limit != 4 || inv.Row("lab01").LimitPerHypervisor != 2 {
+		t.Errorf("web1 %+v, lab01 %+v", web, inv.Row("lab01"))
+	}
 	if web.Deadline != 120500*time.Millisecond || web.AtDeadline != "destroy" || web.Parent != "lab01" ||
 		web.Path != "/srv/vms/web1/web1.conf" || web.Become != "none" || web.Line != 14 || web.Record != 3 {
 		t.Errorf("web1: %+v", web)
@@ -185,6 +189,12 @@ func TestMalformed(t *testing.T) {
 		{"parent circle", "return {\n a = { parent = \"b\" },\n b = { parent = \"c\" },\n c = { parent = \"a\" } }", "m.lua:2: a carries itself: a > b > c > a"},
 		{"after", "return { a = { after = { \"x\" } } }", `m.lua:1: a: after names "x", which is no machine of this inventory`},
 		{"after circle", "return { a = { after = { \"b\" } },\n b = { after = { \"a\" } } }", "m.lua:1: a waits for itself: a > b > a"},
+		{"stage", "return { a = { stage = 0 } }", "m.lua:1: a: stage must be a number from 1 to 1000, and is 0"},
+		{"stage of parts", "return { a = { stage = 1.5 } }", "m.lua:1: a: stage must be a whole number, and is 1.5"},
+		{"way", "return { a = { way = { \"inside\",\n \"acpi\" } } }", `m.lua:1: a: way must be inside, agent or hypervisor, and has "acpi"`},
+		{"way twice", "return { a = { way = { \"agent\", \"agent\" } } }", `m.lua:1: a: way has "agent" twice`},
+		{"way of a number", "return { a = { way = 3 } }", "m.lua:1: a: way must be a list of texts"},
+		{"limit", "return { a = { limit = -1 } }", "m.lua:1: a: limit must be a number from 1 to 100000, and is -1"},
 		{"via", "return { a = { bmc = { host = \"h\", via = \"x\" } } }", `m.lua:1: a.bmc: via names "x", which is no machine of this inventory`},
 		{"two macs", "return {\n a = { mac = \"52:54:00:12:34:56\" },\n b = { mac = \"525400123456\" } }", "m.lua:3: b has the mac 52:54:00:12:34:56, which a (line 2) has too"},
 		{"two uuids", "return {\n a = { uuid = \"4c4c4544-0051-3010-8053-b4c04f4d4e31\" },\n b = { uuid = \"4C4C4544005130108053B4C04F4D4E31\" } }", "m.lua:3: b has the uuid 4c4c4544-0051-3010-8053-b4c04f4d4e31, which a (line 2) has too"},

@@ -14,7 +14,7 @@ func TestSite(t *testing.T) {
 	site, err := ParseSite("site.lua", []byte(`return {
   deadline = 240, at_deadline = "destroy", max_targets = 5, ping_trials = 2, ping_wait = 0.5,
   sshping_trials = 3, sshping_wait = 1, poweroff_delay = 0, announce_delay = 7, resend = 4,
-  limit = 32, limit_per_hypervisor = 8, mail = "ops@example.org", shifts = { "day", "night" },
+  limit = 32, limit_per_host = 16, limit_per_hypervisor = 8, mail = "ops@example.org", shifts = { "day", "night" },
 }`))
 	if err != nil {
 		t.Fatal(err)
@@ -22,11 +22,11 @@ func TestSite(t *testing.T) {
 	if site.Deadline != 240*time.Second || site.AtDeadline != "destroy" || site.MaxTargets != 5 || site.PingTrials != 2 ||
 		site.PingWait != 500*time.Millisecond || site.SSHPingTrials != 3 || site.SSHPingWait != time.Second ||
 		site.PoweroffDelay != 0 || site.AnnounceDelay != 7*time.Second || site.Resend != 4*time.Second ||
-		site.Limit != 32 || site.LimitPerHypervisor != 8 || site.Extra["mail"] != "ops@example.org" {
+		site.Limit != 32 || site.LimitPerHost != 16 || site.LimitPerHypervisor != 8 || site.Extra["mail"] != "ops@example.org" {
 		t.Errorf("%+v", site)
 	}
 	values := site.Values()
-	if values["deadline"] != 240.0 || values["mail"] != "ops@example.org" || values["limit"] != 32.0 || len(values) != 14 {
+	if values["deadline"] != 240.0 || values["mail"] != "ops@example.org" || values["limit"] != 32.0 || len(values) != 15 {
 		t.Errorf("%v", values)
 	}
 }

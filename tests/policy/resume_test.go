@@ -100,6 +100,10 @@ func TestResumedAfterEveryRecord(t *testing.T) {
 		{"one is destroyed", "self,poweroff:0,timeout:60", func(s *scene) { s.world.HangInShutdown("db1", true) }, []string{"lab01", "web1", "ct1", "db1", "app1"}, nil, "0"},
 		{"reboot", "self,reboot", func(*scene) {}, nil, []string{"lab01"}, "01"},
 		{"guests reboot", "reboot", func(*scene) {}, nil, []string{"lab01"}, "01"},
+		{"in order", "self,poweroff:0", func(s *scene) {
+			s.rows["web1"], s.rows["db1"], s.rows["ct1"] = `after = { "ct1" }`, `after = { "app1" }`, "stage = 1"
+		}, []string{"lab01", "web1", "ct1", "db1", "app1"}, nil, "0"},
+		{"one at a time", "self,poweroff:0", func(s *scene) { s.site["limit_per_host"] = 1.0 }, []string{"lab01", "web1", "ct1", "db1", "app1"}, nil, "0"},
 		{"force", "self,force,poweroff:0", func(*scene) {}, []string{"lab01"}, nil, "0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
