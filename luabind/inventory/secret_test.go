@@ -138,11 +138,11 @@ func TestSubset(t *testing.T) {
 		t.Error(got)
 	}
 	here, there := inv.Row("lab01"), far.Row("lab01")
-	if there.MAC != here.MAC || there.UUID != here.UUID || there.BroadcastPort != 7 || fmt.Sprint(there.Extra) != fmt.Sprint(here.Extra) {
+	if there.MAC != here.MAC || there.UUID != here.UUID || there.BroadcastPort != 7 || there.Limit != 4 || there.LimitPerHypervisor != 2 || fmt.Sprint(there.Extra) != fmt.Sprint(here.Extra) {
 		t.Errorf("%+v", there)
 	}
 	web := far.Row("web1")
-	if web.Deadline != inv.Row("web1").Deadline || len(web.After) != 0 {
+	if web.Deadline != inv.Row("web1").Deadline || web.Stage != 2 || fmt.Sprint(web.Way) != "[agent hypervisor]" || len(web.After) != 0 {
 		t.Errorf("%+v", web)
 	}
 	_, err = far.Resolve(context.Background(), web.Password, "web1")
