@@ -36,6 +36,13 @@ local function about_all(wanted)
   return wanted.type == "pm" or wanted.all or wanted.self
 end
 
+-- What is wrong, and with which hypervisor.
+local function in_words(err)
+  local words, host = tostring(err.message or err), err.host
+  if type(host) ~= "string" or host == "" or words:find(host, 1, true) then return words end
+  return host .. ": " .. words
+end
+
 --- Every guest here, but those of a hypervisor that does not answer: what it
 --- carries is not known to be off, which bars the machine and ends in exit 1,
 --- and keeps nobody else from being asked. Only FORCE goes on to the machine.
@@ -44,7 +51,7 @@ function M.walk(order, report)
   local ok, all = pcall(walk.guests, function(err) silent = silent or err end)
   if ok and not silent then return all end
   local err, known, force = silent or all, last_known(order, report), order.wanted.force and order.wanted.self
-  local message = tostring(err.message or err) .. "; last known there: " .. (#known > 0 and table.concat(known, ", ") or "nothing")
+  local message = in_words(err) .. "; last known there: " .. (#known > 0 and table.concat(known, ", ") or "nothing")
   report.unseen = not_among(known, ok and all or {})
   if not ok and not force then
     error({ kind = err.kind or "internal", op = err.op, host = err.host, message = message, exit = 1 }, 0)

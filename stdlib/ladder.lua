@@ -125,11 +125,20 @@ function M.climb(policy, guest, order, finish, ways)
   return task.now() < finish and M.wait_off(guest, finish - task.now()) or nil
 end
 
+-- Whether a request was never sent: what it was meant to do could not be written down.
+local function was_not_sent(err)
+  local cause = type(err) == "table" and err.cause
+  return type(cause) == "table" and tostring(cause.op):find("^journal%.") ~= nil
+end
+
 --- Cuts the guest off. A reply that was lost is not asked for again: the
 --- guest's state is read.
 function M.destroy(guest)
-  step.progress("cut off at its hypervisor")
   local ok, err = pcall(M.ask, guest, "destroy")
+  if not ok and was_not_sent(err) then
+    error({ kind = err.kind, op = "stack.destroy", host = guest.name, message = "not asked: " .. tostring(err.message) }, 0)
+  end
+  step.progress(ok and "cut off at its hypervisor" or "its hypervisor was asked to cut it off, and has not confirmed that")
   local looked, seen = pcall(M.wait_off, guest, ANSWER)
   if looked and seen then return seen end
   if looked and ok then

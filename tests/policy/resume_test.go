@@ -9,6 +9,7 @@ import (
 
 	"ctys/luabind"
 	"ctys/luabind/journal"
+	"ctys/primitives"
 	"ctys/primitives/sim"
 )
 
@@ -16,7 +17,8 @@ import (
 // from there on it changes nothing, and nothing more of it is heard.
 type lastRecord struct {
 	s       *scene
-	at      int // 0: never
+	at      int    // 0: never
+	full    string // the disk is full when this operation is to be written down
 	entries []luabind.Event
 	stop    context.CancelFunc
 }
@@ -25,6 +27,9 @@ type lastRecord struct {
 func (r *lastRecord) Append(event luabind.Event) (uint64, error) {
 	if r.at > 0 && len(r.entries) >= r.at {
 		return uint64(r.at), nil
+	}
+	if r.full != "" && event.Op == r.full && event.Kind == luabind.KindIntent {
+		return 0, primitives.Errorf(primitives.Internal, "journal.append", "", "no space left on device")
 	}
 	event.Seq = uint64(len(r.entries) + 1)
 	r.entries = append(r.entries, event)
