@@ -22,9 +22,11 @@ local function last_known(order, report)
 end
 
 -- The names without those of guests that a hypervisor speaks for.
-local function not_among(known, guests)
+local function not_among(known, guests, machine)
   local seen, list = {}, {}
-  for _, guest in ipairs(guests) do seen[guest.name] = true end
+  for _, guest in ipairs(guests) do
+    seen[guest.name], seen[(walk.row(guest, machine) or guest).name] = true, true
+  end
   for _, name in ipairs(known) do
     if not seen[name] then list[#list + 1] = name end
   end
@@ -52,7 +54,7 @@ function M.walk(order, report)
   if ok and not silent then return all end
   local err, known, force = silent or all, last_known(order, report), order.wanted.force and order.wanted.self
   local message = in_words(err) .. "; last known there: " .. (#known > 0 and table.concat(known, ", ") or "nothing")
-  report.unseen = not_among(known, ok and all or {})
+  report.unseen = not_among(known, ok and all or {}, order.machine)
   if not ok and not force then
     error({ kind = err.kind or "internal", op = err.op, host = err.host, message = message, exit = 1 }, 0)
   end
@@ -219,21 +221,21 @@ function M.all(list, fn, report, machine)
   end
 end
 
--- Keeps one guest from being touched while another one needs it.
-local function not_asked(guest, other)
+-- The end of a guest that is not touched.
+local function not_asked(guest, kind, why)
   return step.run(guest.name, function()
-    error({ kind = "busy", op = "cancel", host = guest.name, message = string.format("not asked: %s, which needs it, is still on", other.name) }, 0)
+    error({ kind = kind, op = "cancel", host = guest.name, message = "not asked: " .. why }, 0)
   end, { object = id(guest) })
 end
 
--- The same, but each when it is its turn. Only what needs a guest keeps it from
--- being asked.
-local function all_in_turn(turns, fn, report, machine)
+-- The same as M.all, but each when it is its turn. Only what needs a guest keeps it
+-- from being asked; then bar(guest, by) is called.
+local function all_in_turn(turns, fn, bar, report, machine)
   local limited, turn = within(machine), sequence.turns(turns)
   local outcomes = task.settle(turns.list, function(guest)
     local ok, state = pcall(function()
       local other = turn.wait(guest)
-      if other then return not_asked(guest, other) end
+      if other then return bar(guest, other) end
       return limited(fn, guest)
     end)
     turn.over(guest, ok)
@@ -243,12 +245,33 @@ local function all_in_turn(turns, fn, report, machine)
   for i, outcome in ipairs(outcomes) do note_end(report, turns.list[i], outcome) end
 end
 
+-- Calls run(fn, bar), and where the run is stopped meanwhile says of those of the list
+-- that did not come to be asked that they were not.
+local function noting_unasked(list, fn, run)
+  local met = {}
+  task.finally(function()
+    run(function(guest)
+      met[guest] = true
+      return fn(guest)
+    end, function(guest, other)
+      met[guest] = true
+      return not_asked(guest, "busy", other.name .. ", which needs it, is still on")
+    end)
+  end, function(stopped)
+    for _, guest in ipairs(stopped and list or {}) do
+      if not met[guest] then pcall(not_asked, guest, "canceled", "the run was stopped before it was its turn") end
+    end
+  end)
+end
+
 -- Calls fn for each guest, in the order that their rows want.
 local function each_of(order, list, fn, report)
   order.turns = M.order(order, list)
   order.waves = M.waves(order, list)
-  if order.turns then return all_in_turn(order.turns, fn, report, order.machine) end
-  M.all(list, fn, report, order.machine)
+  noting_unasked(list, fn, function(ask, bar)
+    if order.turns then return all_in_turn(order.turns, ask, bar, report, order.machine) end
+    M.all(list, ask, report, order.machine)
+  end)
 end
 
 -- The same, but one guest when all others have reached their goal: ctys itself
@@ -268,8 +291,30 @@ local function all_but(last, list, fn, order, report)
   end, report, order.machine)
 end
 
+-- Which rows are needed by a guest of which nobody knows whether it is on, since its
+-- hypervisor does not answer.
+local function needed_unseen(order, report)
+  local needed = {}
+  for _, name in ipairs(not order.wanted.force and report.unseen or {}) do
+    for _, other in ipairs((inventory.machine(name) or {}).after or {}) do needed[other] = name end
+  end
+  return needed
+end
+
+-- The same as fn, but what is needed by such a guest is not touched.
+local function unless_needed(order, fn, report)
+  local needed = needed_unseen(order, report)
+  if next(needed) == nil then return fn end
+  return function(guest)
+    local by = needed[(walk.row(guest, order.machine) or {}).name]
+    if by then return not_asked(guest, "unreachable", by .. ", which needs it, is on a hypervisor that does not answer") end
+    return fn(guest)
+  end
+end
+
 --- Calls fn for each guest of an order, the one that ctys runs in last.
 function M.each(order, list, fn, report)
+  fn = unless_needed(order, fn, report)
   local last = checks.last(order, list)
   if last then return all_but(last, list, fn, order, report) end
   each_of(order, list, fn, report)

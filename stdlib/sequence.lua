@@ -19,11 +19,16 @@ local function id(guest) return guest.uri .. " " .. guest.uuid end
 -- The stage of a guest whose row names none.
 local LAST = math.huge
 
+-- The guests of each row, which are several where two hypervisors have one of the
+-- same name. What has no row is in nobody's `after`.
 local function by_name(list, row_of)
   local named = {}
   for _, guest in ipairs(list) do
-    local row = row_of(guest) or {}
-    for _, name in ipairs{ guest.name, row.label or guest.name, row.name or guest.name } do named[name] = guest end
+    local row = row_of(guest)
+    if row then
+      named[row.name] = named[row.name] or {}
+      table.insert(named[row.name], guest)
+    end
   end
   return named
 end
@@ -35,7 +40,7 @@ local function needs_of(list, row_of)
   for _, guest in ipairs(list) do
     local of = {}
     for _, name in ipairs((row_of(guest) or {}).after or {}) do
-      if named[name] and named[name] ~= guest then of[#of + 1] = named[name] end
+      for _, needed in ipairs(named[name] or {}) do of[#of + 1] = needed end
     end
     needs[id(guest)] = of
   end
