@@ -51,6 +51,7 @@ M.parse = requests.parse
 function M.check(request, wanted)
   requests.in_this_version(wanted)
   requests.address_fits(request, wanted)
+  requests.note_order(request, wanted)
   requests.confirm_timeout(wanted)
   targets.limit(request, "Take power away from")
 end

@@ -14,6 +14,11 @@ function M.parse(request)
   return wanted
 end
 
+--- What the order of the guests cannot mean.
+function M.note_order(request, wanted)
+  if not wanted.force then require "cancel_needed".note_elsewhere(request, checks.rows_in) end
+end
+
 --- TIMEOUT:0 leaves no guest any time.
 function M.confirm_timeout(wanted)
   if wanted.timeout ~= 0 or wanted.force or step.planning() then return end

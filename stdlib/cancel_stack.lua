@@ -3,6 +3,7 @@
 
 local checks = require "cancel_checks"
 local choose = require "choose"
+local needed = require "cancel_needed"
 local power = require "power"
 local requests = require "cancel_request"
 local sequence = require "sequence"
@@ -92,6 +93,7 @@ function M.check(order, all, list)
   if method == "leave" then return end
   checks.stack(order, order.wanted.self and all or list)
   if order.wanted.self and method ~= "init" then checks.taken_along(order, all, list) end
+  if method == "shut_down" or method == "pause" or method == "suspend" then needed.by_those_left_on(order, all, list) end
 end
 
 -- Says which guests are taken for carrying nothing because nobody could look.
@@ -221,13 +223,6 @@ function M.all(list, fn, report, machine)
   end
 end
 
--- The end of a guest that is not touched.
-local function not_asked(guest, kind, why)
-  return step.run(guest.name, function()
-    error({ kind = kind, op = "cancel", host = guest.name, message = "not asked: " .. why }, 0)
-  end, { object = id(guest) })
-end
-
 -- The same as M.all, but each when it is its turn. Only what needs a guest keeps it
 -- from being asked; then bar(guest, by) is called.
 local function all_in_turn(turns, fn, bar, report, machine)
@@ -255,11 +250,11 @@ local function noting_unasked(list, fn, run)
       return fn(guest)
     end, function(guest, other)
       met[guest] = true
-      return not_asked(guest, "busy", other.name .. ", which needs it, is still on")
+      return needed.not_asked(guest, "busy", other.name .. ", which needs it, is still on")
     end)
   end, function(stopped)
     for _, guest in ipairs(stopped and list or {}) do
-      if not met[guest] then pcall(not_asked, guest, "canceled", "the run was stopped before it was its turn") end
+      if not met[guest] then pcall(needed.not_asked, guest, "canceled", "the run was stopped before it was its turn") end
     end
   end)
 end
@@ -291,30 +286,9 @@ local function all_but(last, list, fn, order, report)
   end, report, order.machine)
 end
 
--- Which rows are needed by a guest of which nobody knows whether it is on, since its
--- hypervisor does not answer.
-local function needed_unseen(order, report)
-  local needed = {}
-  for _, name in ipairs(not order.wanted.force and report.unseen or {}) do
-    for _, other in ipairs((inventory.machine(name) or {}).after or {}) do needed[other] = name end
-  end
-  return needed
-end
-
--- The same as fn, but what is needed by such a guest is not touched.
-local function unless_needed(order, fn, report)
-  local needed = needed_unseen(order, report)
-  if next(needed) == nil then return fn end
-  return function(guest)
-    local by = needed[(walk.row(guest, order.machine) or {}).name]
-    if by then return not_asked(guest, "unreachable", by .. ", which needs it, is on a hypervisor that does not answer") end
-    return fn(guest)
-  end
-end
-
 --- Calls fn for each guest of an order, the one that ctys runs in last.
 function M.each(order, list, fn, report)
-  fn = unless_needed(order, fn, report)
+  fn = needed.unless_by_unseen(order, report, fn)
   local last = checks.last(order, list)
   if last then return all_but(last, list, fn, order, report) end
   each_of(order, list, fn, report)

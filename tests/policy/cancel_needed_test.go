@@ -50,3 +50,44 @@ func TestLabelsThatCrossTheNamesOfRows(t *testing.T) {
 	s.exits(s.cancel("pm", "poweroff:0", "host01"), 0)
 	s.told("taken down in this order: b, then c, then a")
 }
+
+// A guest that stays on does not lose what it needs unasked.
+func TestWhatIsNeededByAGuestThatStaysOn(t *testing.T) {
+	for _, test := range []struct {
+		subopts string
+		prepare func(*scene)
+		exit    int
+		off     bool
+	}{
+		{"l:db1,poweroff:0", func(*scene) {}, 3, false},
+		{"l:db1,suspend", func(*scene) {}, 3, false},
+		{"l:db1,force,poweroff:0", func(*scene) {}, 0, true},
+		{"l:db1,poweroff:0", func(s *scene) { s.yes = true }, 0, true},
+		{"l:db1,poweroff:0", func(s *scene) { s.plan = true }, 0, false},
+		{"l:db1,poweroff:0", func(s *scene) { s.world.PowerOff("web1") }, 0, true},
+		{"l:web1,poweroff:0", func(*scene) {}, 0, false},
+		{"all,poweroff:0", func(*scene) {}, 0, true},
+	} {
+		s := farm(t, "db1", "web1")
+		s.rows["web1"] = `after = { "db1" }`
+		test.prepare(s)
+		s.exits(s.cancel("kvm", test.subopts, "host01"), test.exit)
+		if test.off {
+			s.off("db1")
+		} else {
+			s.up("db1")
+		}
+		if test.exit == 3 || s.plan || s.yes {
+			s.told("the request leaves on: web1, which needs db1")
+		}
+	}
+}
+
+// after orders the guests of one machine. What it says of others is told.
+func TestWhatNeedsAGuestElsewhere(t *testing.T) {
+	s := rack(t)
+	s.rows["web1"], s.rows["app1"] = `after = { "mail1" }`, `after = { "web1" }`
+	s.exits(s.cancel("pm", "poweroff:0", "lab01", "lab03"), 0)
+	s.told("these do not wait for each other: ", "web1 after mail1", "app1 after web1")
+	s.off("web1", "app1", "mail1")
+}
