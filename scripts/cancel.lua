@@ -18,6 +18,7 @@ local machines = require "cancel_machine"
 local requests = require "cancel_request"
 local stacks = require "cancel_stack"
 local targets = require "targets"
+local turns = require "cancel_turns"
 
 local M = {}
 
@@ -136,7 +137,7 @@ end
 function M.stack(order, report, list)
   require "what_ran".tell(order, report)
   order.carry = M.look_inside(order, list)
-  stacks.each(order, list, function(guest) return M.guest(guest, order) end, report)
+  turns.each(order, list, function(guest) return M.guest(guest, order) end, report)
   report.ran = journal.keep("ran in the guests of " .. order.machine, function() return guests.note_inside(report.ran, order) end)
 end
 

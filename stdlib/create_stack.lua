@@ -7,7 +7,7 @@
 --     local report = stacks.start({ machine = "lab01", ran = ran }, policy)  -- on the machine
 --     --> { exit = 0, guests = { … }, missing = {} }
 
-local cancel_stack = require "cancel_stack"
+local turns = require "cancel_turns"
 local sequence = require "sequence"
 local guests = require "cancel_guest"
 local ladder = require "ladder"
@@ -151,7 +151,7 @@ function M.start(order, policy)
   local starts = sequence.of(order.ran or {}, function(ran) return walk.row(ran, order.machine) end)
   if step.planning() and #starts.list > 1 then step.note("started in this order: " .. sequence.words(starts)) end
   local find, turn = looks(starts.list), sequence.turns(starts)
-  cancel_stack.all(starts.list, function(ran)
+  turns.all(starts.list, function(ran)
     local ok, state = pcall(function()
       local needed = turn.wait(ran)
       if needed then fail("busy", ran.name, string.format("not started: %s, which it needs, is not ready", needed.name)) end

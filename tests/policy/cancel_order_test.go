@@ -266,4 +266,20 @@ func TestThePlanTellsTheOrder(t *testing.T) {
 	s.exits(s.cancel("pm", "poweroff:0", "host01"), 0)
 	s.told("taken down in this order: web1, then db1")
 	s.up("db1", "web1")
+
+	s = farm(t, "a", "b", "c")
+	s.site["limit_per_host"], s.site["limit_per_hypervisor"], s.plan = 2.0, 1.0, true
+	s.exits(s.cancel("pm", "poweroff:0", "host01"), 0)
+	s.told("at most 2 of the guests of host01 at once", "at most 1 of each hypervisor of host01 at once")
+}
+
+// Where a limit makes nobody wait, a plan does not speak of it.
+func TestThePlanKeepsQuietOfLimitsThatDoNotCount(t *testing.T) {
+	s := farm(t, "db1", "web1")
+	s.site["limit_per_host"], s.plan = 2.0, true
+	s.exits(s.cancel("pm", "poweroff:0", "host01"), 0)
+	if strings.Contains(s.story(), "at once") {
+		t.Error(s.story())
+	}
+	s.up("db1", "web1")
 }
