@@ -4,8 +4,10 @@
 local checks = require "cancel_checks"
 local guests = require "cancel_guest"
 local ladder = require "ladder"
+local sequence = require "sequence"
 local stacks = require "create_stack"
 local targets = require "targets"
+local turns = require "cancel_turns"
 local walk = require "walk"
 local what_ran = require "what_ran"
 
@@ -23,8 +25,22 @@ local function was_rebooted(guest, was)
   return not ladder.is_off(guest) and was.witness ~= "" and (guest.witness or "") ~= "" and guest.witness ~= was.witness
 end
 
---- Takes a guest down, sees it off, starts it, and what ran in it. Where its
---- hypervisor tells one run from another, that is looked at too.
+-- Starts a guest that was taken down, and what ran in it. Where its hypervisor tells
+-- one run from another, that is looked at too.
+local function up(guest, order)
+  local was = before(guest)
+  if not was_rebooted(guest, was) then
+    local now = ladder.start(guest, inventory.setting("deadline"))
+    if not step.planning() and was.witness ~= "" and now.witness == was.witness then
+      error({ kind = "internal", op = "cancel", host = guest.name, message = "asked to reboot, not confirmed: its hypervisor shows the same run as before" }, 0)
+    end
+  end
+  require "create".start_inside(walk.row(guest, order.machine), guests.ran_in(guest, order))
+  return "rebooted"
+end
+
+--- Takes a guest down, sees it off, and starts it with what ran in it. Where guests wait
+--- for others it is started later: see M.start_in_order.
 function M.guest(guest, order, policy)
   local was = before(guest)
   if was.off then return "off" end
@@ -34,13 +50,37 @@ function M.guest(guest, order, policy)
   if not was_rebooted(guest, was) then
     policy.shut_down(guest, order)
     guests.ran_in(guest, order)
-    local now = ladder.start(guest, inventory.setting("deadline"))
-    if not step.planning() and was.witness ~= "" and now.witness == was.witness then
-      error({ kind = "internal", op = "cancel", host = guest.name, message = "asked to reboot, not confirmed: its hypervisor shows the same run as before" }, 0)
-    end
   end
-  require "create".start_inside(walk.row(guest, order.machine), guests.ran_in(guest, order))
-  return "rebooted"
+  if not order.turns then return up(guest, order) end
+  order.to_start = order.to_start or {}
+  table.insert(order.to_start, guest)
+  return "off"
+end
+
+local function start_in_turn(guest, order)
+  return step.run("start " .. guest.name, function() return up(guest, order) end, { object = guest.uri .. " " .. guest.uuid })
+end
+
+-- Puts how the starts ended in the place of how the guests went down.
+local function join(report, back)
+  local line_of = {}
+  for _, line in ipairs(report.guests) do line_of[line.uri .. " " .. line.uuid] = line end
+  for _, started in ipairs(back.guests) do
+    local line = line_of[started.uri .. " " .. started.uuid]
+    line.state, line.error, line.seconds = started.state, started.error, line.seconds + started.seconds
+  end
+  if back.exit ~= 0 then report.exit = back.exit end
+end
+
+--- A reboot of guests that wait for others: when they have gone down in their order,
+--- they are started in the reverse one.
+function M.start_in_order(order, report)
+  local back = { exit = 0, guests = {} }
+  local starts = sequence.of(order.to_start, function(guest) return walk.row(guest, order.machine) end)
+  turns.in_turn(starts, function(guest) return start_in_turn(guest, order) end, function(guest, other)
+    error({ kind = "busy", op = "cancel", host = guest.name, message = string.format("not started: %s, which it needs, does not run", other.name) }, 0)
+  end, back, order.machine)
+  join(report, back)
 end
 
 --- Starts those of the list that are off, and what ran in them, as CREATE does.

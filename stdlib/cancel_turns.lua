@@ -86,9 +86,10 @@ function M.all(list, fn, report, machine)
   end
 end
 
--- The same as M.all, but each when it is its turn. Only what needs a guest keeps it
--- from being asked; then bar(guest, by) is called.
-local function all_in_turn(turns, fn, bar, report, machine)
+--- The same as M.all, but each when it is its turn. Only what comes before a guest by
+--- name keeps it from being asked; then bar(guest, by) is called.
+---@param turns sequence.Order
+function M.in_turn(turns, fn, bar, report, machine)
   local limited, turn = within(machine), sequence.turns(turns)
   local outcomes = task.settle(turns.list, function(guest)
     local ok, state = pcall(function()
@@ -135,9 +136,10 @@ local function each_of(order, list, fn, report)
   order.waves = waves_of(order, list)
   if step.planning() then note_limits(order.machine, #list) end
   noting_unasked(list, fn, function(ask, bar)
-    if order.turns then return all_in_turn(order.turns, ask, bar, report, order.machine) end
+    if order.turns then return M.in_turn(order.turns, ask, bar, report, order.machine) end
     M.all(list, ask, report, order.machine)
   end)
+  if order.to_start then require "cancel_reboot".start_in_order(order, report) end
 end
 
 -- The same, but one guest when all others have reached their goal: ctys itself

@@ -283,3 +283,28 @@ func TestThePlanKeepsQuietOfLimitsThatDoNotCount(t *testing.T) {
 	}
 	s.up("db1", "web1")
 }
+
+// A reboot of guests that need others takes them down in the one order, and starts
+// them in the other.
+func TestARebootKeepsTheOrder(t *testing.T) {
+	s := farm(t, "db1", "web1", "mail")
+	s.rows["web1"], s.rows["mail"] = `after = { "db1" }`, "stage = 1"
+	s.site["limit_per_host"] = 1.0
+	s.exits(s.cancel("pm", "reboot", "host01"), 0)
+	s.powered("db1", "web1", "mail")
+	off, boots := s.times(sim.Off), s.times(sim.Booting)
+	if !(off["web1"] < off["db1"] && off["db1"] < off["mail"] && off["mail"] < boots["mail"] && boots["mail"] < boots["db1"] && boots["db1"] < boots["web1"]) {
+		t.Errorf("off %v, started %v\n%s", off, boots, s.story())
+	}
+}
+
+// One that does not come up again keeps what needs it down, and nobody else.
+func TestARebootInOrderOfOneThatDoesNotStart(t *testing.T) {
+	s := farm(t, "db1", "web1", "mail")
+	s.rows["web1"] = `after = { "db1" }`
+	s.world.Fault(sim.Fault{Machine: "db1", Power: "stack", Verb: "start", Kind: primitives.Denied})
+	s.exits(s.cancel("pm", "reboot", "host01"), 1)
+	s.powered("mail")
+	s.off("db1", "web1")
+	s.told("not started: db1, which it needs, does not run")
+}

@@ -109,6 +109,9 @@ func TestResumedAfterEveryRecord(t *testing.T) {
 			s.rows["web1"], s.rows["db1"], s.rows["ct1"] = `after = { "ct1" }`, `after = { "app1" }`, "stage = 1"
 		}, []string{"lab01", "web1", "ct1", "db1", "app1"}, nil, "0"},
 		{"one at a time", "self,poweroff:0", func(s *scene) { s.site["limit_per_host"] = 1.0 }, []string{"lab01", "web1", "ct1", "db1", "app1"}, nil, "0"},
+		{"guests reboot in order", "reboot", func(s *scene) {
+			s.rows["web1"], s.rows["db1"] = `after = { "ct1" }`, `after = { "app1" }`
+		}, nil, []string{"lab01"}, "01"},
 		{"force", "self,force,poweroff:0", func(*scene) {}, []string{"lab01"}, nil, "0"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
