@@ -65,7 +65,7 @@ func decodeRow(src source, name string, from *table) (*Row, *fields) {
 
 		LimitPerHypervisor: f.count("limit_per_hypervisor", maxLimit),
 
-		Extra:         f.extra(),
+		Extra: f.extra(),
 	}
 	if row.Become == "" {
 		row.Become = "none"
