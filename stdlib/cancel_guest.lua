@@ -156,6 +156,23 @@ function M.note_inside(ran, order)
   return ran
 end
 
+local function has(list, word)
+  for _, one in ipairs(list) do
+    if one == word then return true end
+  end
+  return false
+end
+
+-- A guest that none of its row's ways can ask is left alone: at its deadline it would
+-- be cut off without having been asked.
+local function can_be_asked(guest, row, order)
+  local by_agent = guest.agent and has(row.way, "agent")
+  local inside = has(row.way, "inside") and (carries(row, order) or row.address and M.lets_in(row))
+  if by_agent or inside or has(row.way, "hypervisor") then return end
+  error({ kind = "unsupported", op = "cancel", host = guest.name, message = string.format(
+    "not asked: none of the ways of its row (%s) is to be had: its guest agent is not connected, or nobody is let in", table.concat(row.way, ", ")) }, 0)
+end
+
 local LADDER = { "inside", "agent", "hypervisor" }
 
 --- The steps of the ladder for a guest: those of its row, else all. A guest that
@@ -164,7 +181,10 @@ local LADDER = { "inside", "agent", "hypervisor" }
 function M.ways(guest, order)
   local row = walk.row(guest, order.machine) or {}
   local ways = row.way or LADDER
-  if ways[1] == "inside" or not row.name or not carries(row, order) then return ways end
+  if ways[1] == "inside" or not row.name or not carries(row, order) then
+    if row.way then can_be_asked(guest, row, order) end
+    return ways
+  end
   local list = { "inside" }
   for _, way in ipairs(ways) do
     if way ~= "inside" then list[#list + 1] = way end
@@ -182,7 +202,8 @@ function M.inside(guest, order, finish)
     M.climb(guest, row, order, finish)
     return ladder.wait_off(guest, finish - task.now())
   end
-  if guest.agent or not row.address or not M.lets_in(row) then return nil end
+  local agent_asks = guest.agent and has(row.way or LADDER, "agent")
+  if agent_asks or not row.address or not M.lets_in(row) then return nil end
   local share = task.now() + (finish - task.now()) / 3
   step.otherwise("ask through its hypervisor", { after = share - task.now() })
   local ok, err = pcall(task.deadline, math.max(share - task.now(), 0), action.shut_down, { machine = row.name, method = "poweroff", guest = guest })

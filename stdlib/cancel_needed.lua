@@ -16,12 +16,12 @@ end
 local function id(guest) return guest.uri .. " " .. guest.uuid end
 
 -- What of the list is needed by a guest that is on and not among them, in words.
-local function needed_by_others(order, all, list)
+local function needed_by_others(order, on, list)
   local going, rows, words = {}, {}, {}
   for _, guest in ipairs(list) do
     going[id(guest)], rows[(walk.row(guest, order.machine) or {}).name or id(guest)] = true, guest
   end
-  for _, guest in ipairs(walk.not_off(all)) do
+  for _, guest in ipairs(on) do
     for _, name in ipairs(not going[id(guest)] and (walk.row(guest, order.machine) or {}).after or {}) do
       if rows[name] then words[#words + 1] = string.format("%s, which needs %s", guest.name, rows[name].name) end
     end

@@ -131,12 +131,20 @@ local function was_not_sent(err)
   return type(cause) == "table" and tostring(cause.op):find("^journal%.") ~= nil
 end
 
+-- What a hypervisor answers that has done nothing.
+local refusals = { denied = true, unsupported = true }
+
 --- Cuts the guest off. A reply that was lost is not asked for again: the
 --- guest's state is read.
 function M.destroy(guest)
   local ok, err = pcall(M.ask, guest, "destroy")
   if not ok and was_not_sent(err) then
     error({ kind = err.kind, op = "stack.destroy", host = guest.name, message = "not asked: " .. tostring(err.message) }, 0)
+  end
+  if not ok and refusals[err.kind] then
+    local looked, seen = pcall(M.wait_off, guest, A_LOOK)
+    if looked and seen then return seen end
+    error({ kind = err.kind, op = "stack.destroy", host = guest.name, message = "its hypervisor refuses to cut it off: " .. tostring(err.message) }, 0)
   end
   step.progress(ok and "cut off at its hypervisor" or "its hypervisor was asked to cut it off, and has not confirmed that")
   local looked, seen = pcall(M.wait_off, guest, ANSWER)

@@ -61,7 +61,7 @@ var errNoScriptDir = errors.New("there is no folder for it: set CTYS_PATH, XDG_C
 
 func checkNewName(name string) error {
 	switch {
-	case !newName.MatchString(name) || strings.HasSuffix(name, luabind.TestSuffix):
+	case !newName.MatchString(name):
 		return &form.Error{Option: name, Message: "this cannot be the name of a script; accepted: small letters, digits and -, a letter first"}
 	case command(name) != nil:
 		return &form.Error{Option: name, Message: "ctys has a command of this name, which would hide the script"}

@@ -106,6 +106,8 @@ func TestFailures(t *testing.T) {
 		"two":         `x_test.lua:20: the test ended at x_test.lua:19`,
 		"bad_world":   `lab01: unknown key "gests"`,
 		"bad_kind":    "lab01: boot is soon; accepted: a number of seconds",
+		"bad_word":    "lab01: hypervisor is hyperv; accepted: kvm, qemu",
+		"no_name":     "is empty",
 		"no_power":    "",
 		"no_machine":  "world has no such machine",
 	}
@@ -132,6 +134,8 @@ function M.two()
 end
 function M.bad_world() sim.world{ machines = { lab01 = { gests = {} } } } end
 function M.bad_kind() sim.world{ machines = { lab01 = { boot = "soon" } } } end
+function M.bad_word() sim.world{ machines = { lab01 = { hypervisor = "hyperv" } } } end
+function M.no_name() sim.world{ machines = { [""] = {} } } end
 function M.no_power() assert(wol == nil and shutdown == nil and remote == nil and ipmi == nil) end
 function M.no_machine() sim.world{ machines = {} }:state("lab01") end
 return M

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"ctys/primitives"
@@ -11,7 +12,7 @@ import (
 )
 
 // machineKeysHelp is what spec.machine reads.
-const machineKeysHelp = "on (true), boot (10) and shutdown (5) in seconds, guests, hypervisor (\"kvm\", \"qemu\", \"lxc\", \"xen\"), login " +
+const machineKeysHelp = "on (true), boot (10) and shutdown (5) in seconds, guests, hypervisor (\"kvm\", \"qemu\", \"lxc\", \"xen\", \"vbox\", \"vmw\"), login " +
 	"(an SSH server, and ctys can run there: a machine's and that of a guest with guests), agent (a guest agent), bmc, wol (its card is armed), " +
 	"hangs (its shutdown never ends), deaf (does not react to its power button), autostart, transient, managed_by, row (further keys of its row in the inventory)"
 
@@ -32,7 +33,7 @@ func (s *spec) machine(parent string) sim.Machine {
 	carries := len(s.table("guests")) > 0
 	machine := sim.Machine{
 		Name: s.name, Parent: parent,
-		Hypervisor: s.text("hypervisor"),
+		Hypervisor: s.oneOf("hypervisor", "kvm", "qemu", "lxc", "xen", "vbox", "vmw"),
 		Boot:       s.seconds("boot", defaultBoot), Shutdown: s.seconds("shutdown", defaultShutdown),
 		Enterable: s.yes("login", parent == "" || carries), Agent: s.yes("agent", false),
 		WakesOnLAN: s.yes("wol", false), HangsInShutdown: s.yes("hangs", false), IgnoresACPI: s.yes("deaf", false),
@@ -78,6 +79,14 @@ func (s *spec) text(key string) string {
 		s.wrong(key, value, "a text")
 		return ""
 	}
+}
+
+func (s *spec) oneOf(key string, words ...string) string {
+	text := s.text(key)
+	if text != "" && !slices.Contains(words, text) {
+		s.wrong(key, text, strings.Join(words, ", "))
+	}
+	return text
 }
 
 // maxSeconds is a week: what takes longer is a slip.

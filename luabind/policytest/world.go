@@ -152,14 +152,13 @@ func (w *world) add(parent string, machines map[string]any, rows *rowsText) erro
 		if err := spec.fault(); err != nil {
 			return err
 		}
-		if slices.Contains(w.sim.Names(), name) || name == sim.Desk {
-			return invalid("%s stands there twice, or is the desk's own name", name)
+		if name == "" || slices.Contains(w.sim.Names(), name) || name == sim.Desk {
+			return invalid("%q stands there twice, is empty, or is the desk's own name", name)
 		}
 		if machine.Power == primitives.PowerOn && parent != "" && w.sim.State(parent).Phase != sim.Up {
 			return invalid("%s is on, and its host %s is off", name, parent)
 		}
 		w.sim.Add(machine)
-		w.sim.HangInShutdown(name, machine.HangsInShutdown)
 		rows.add(name, row)
 		if err := w.add(name, guests, rows); err != nil {
 			return err

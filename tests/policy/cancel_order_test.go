@@ -212,6 +212,36 @@ func TestWaysOfAGuest(t *testing.T) {
 	}
 }
 
+// A guest that none of its ways can ask is not cut off at its deadline: it was not
+// asked. One whose way is from inside is told there, also where it has an agent.
+func TestAGuestWithoutAWayIsLeftAlone(t *testing.T) {
+	s := farm(t, "web1")
+	s.rows["web1"] = `deadline = 30, at_deadline = "destroy", way = "agent"`
+	s.exits(s.cancel("pm", "self,poweroff:0", "host01"), 1)
+	s.told("not asked: none of the ways of its row (agent) is to be had")
+	s.up("web1", "host01")
+
+	s = rack(t)
+	s.rows["web1"] = `way = "inside"`
+	s.exits(s.cancel("pm", "poweroff:0", "lab01"), 0)
+	s.off("web1")
+	s.told("asked its own system")
+}
+
+// A hypervisor that refuses to cut a guest off has not: that is no unknown end.
+func TestADestroyThatIsRefused(t *testing.T) {
+	s := farm(t, "web1")
+	s.rows["web1"] = `deadline = 20, at_deadline = "destroy"`
+	s.world.IgnoreACPI("web1", true)
+	s.world.Fault(sim.Fault{Power: "stack", Verb: "destroy", Kind: primitives.Denied, Message: "polkit says no"})
+	s.exits(s.cancel("pm", "self,poweroff:0", "host01"), 1)
+	s.told("its hypervisor refuses to cut it off", "polkit says no")
+	s.up("web1", "host01")
+	if story := s.story(); strings.Contains(story, "not repeated") {
+		t.Errorf("it says what is not true\n%s", story)
+	}
+}
+
 // A guest that carries others cancels them, whatever its row says of its ways.
 func TestAWayNeverSkipsWhatAGuestCarries(t *testing.T) {
 	s := rack(t)
