@@ -23,8 +23,9 @@ local asking = { qemu = "acpi", kvm = "acpi", test = "acpi", lxc = "initctl", xe
 
 -- A container may have no /dev/initctl (systemd has none since 255), and libvirt
 -- takes that for heeded. So its init is sent the signal too on which systemd powers
--- off and which no other init sees; the next time the one that ends a program that
--- is no init, on which systemd begins anew.
+-- off and which no other init sees. When half of the time is over, every other time
+-- the one that ends a program that is no init; not before, since systemd begins anew
+-- on it and busybox's init reboots, which a slow shutdown must not come to.
 local in_turns = { initctl = { { "initctl", "systemd" }, { "signal" } } }
 
 local function mode_of(guest) return guest.asks or asking[guest.type] end
@@ -99,9 +100,10 @@ end
 --- be asked for, the guest still has its time: what was asked for before may
 --- take a while.
 function M.by_hypervisor(guest, finish)
-  local mode, times = mode_of(guest), 0
+  local mode, times, late = mode_of(guest), 0, (task.now() + finish) / 2
   local turns = in_turns[mode] or { { mode } }
-  while mode and task.now() < finish and ask_by(turns[times % #turns + 1], guest, finish - task.now()) do
+  local function turn() return task.now() < late and turns[1] or turns[times % #turns + 1] end
+  while mode and task.now() < finish and ask_by(turn(), guest, finish - task.now()) do
     local seen = M.wait_off(guest, math.min(PRESS_EVERY, finish - task.now()))
     if seen or task.now() >= finish - A_LOOK then return seen end
     times = times + 1

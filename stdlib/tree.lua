@@ -231,12 +231,14 @@ end
 
 --- What keeps a walk from having seen all that the inventory or a hypervisor says
 --- is there: a machine that was asked for and did not answer, a hypervisor that did
---- not, a guest that is known to carry others and could not be entered.
+--- not, a guest that is known to carry others and could not be entered, and what the
+--- time did not suffice for.
 ---@return table[] {kind=, message=, path=}
 function M.gaps(node)
   local list = {}
   M.each(node, function(one)
     if one.error and (one.depth == 0 or said_to_carry(one)) then list[#list + 1] = { path = one.path, kind = one.error.kind, message = one.error.message } end
+    if one.mark == "time" then list[#list + 1] = { path = one.path, kind = "timeout", message = one.why } end
     for _, found in ipairs(one.problems) do list[#list + 1] = { path = one.path, kind = found.kind, message = found.uri .. ": " .. found.message } end
   end)
   return list

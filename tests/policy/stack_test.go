@@ -106,6 +106,12 @@ func TestStackEndsAtItsLimits(t *testing.T) {
 		t.Errorf("lab01: %v\n%s", seen["lab01"], s.story())
 	}
 	s.marked(seen, "lab03/mail1", "time", "20 s of the walk were over")
+
+	s = rack(t) // what there was no time for is no success, even where nothing else failed
+	s.world.Fault(sim.Fault{Machine: "web1", Power: "stack", Hang: true})
+	exit, seen = s.stack(map[string]any{"within": 20.0, "timeout": 40.0}, "lab01")
+	s.exits(exit, 1)
+	s.marked(seen, "lab01/ct1/db1", "time", "20 s of the walk were over")
 }
 
 func TestStackMarksClonesAndCycles(t *testing.T) {
